@@ -1,0 +1,282 @@
+//! The block behind a `TVar`: its word, its value or the way to it, and the count of its handles.
+//!
+//! # Picture
+//!
+//! ```text
+//!            0          8          16         24        32 bytes
+//!  inline   │ word      │ value     │ handles   │ history   │   word and value share a cache line
+//!  boxed    │ word      │ (unused)  │ handles   │ node ops  │   the value lies in the word's node
+//! ```
+//!
+//! One layout for both forms and for every type: the engine's logs hold plain pointers to blocks, and the
+//! word says which form it is (W1).
+//!
+//! # Invariants
+//!
+//! - S1  A block is freed through the collector after its last handle went, so a thread that was pinned while it
+//!   had a handle, or could reach one, may use the block until it unpins. [`Pinned`] stands for this.
+//! - S2  What is freed with a block is the value that is current when the free runs, not when it was scheduled:
+//!   the transaction that dropped the last handle may still publish into it. Neither `prev` nor history is
+//!   freed with it; their committers retired them.
+//! - S3  A count that has reached zero never rises again ([`Pinned::try_acquire`] declines).
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use crate::boxed::{self, NodeHeader, NodeOps};
+use crate::clock::Time;
+use crate::context;
+use crate::history::HistoryNode;
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::word::{AtomicWord, Word};
+
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub(crate) struct Block {
+    word: AtomicWord,
+    bits: AtomicU64,
+    handles: AtomicUsize,
+    /// Inline: the newest [`HistoryNode`]. Boxed: the [`NodeOps`], never changed.
+    tail: AtomicPtr<()>,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(
+    size_of::<Block>() == 32,
+    "P9: a word variable stays within 48 bytes"
+);
+
+impl Block {
+    fn new(word: Word, bits: u64, tail: *mut ()) -> NonNull<Self> {
+        NonNull::from(Box::leak(Box::new(Self {
+            word: AtomicWord::new(word),
+            bits: AtomicU64::new(bits),
+            handles: AtomicUsize::new(1),
+            tail: AtomicPtr::new(tail),
+        })))
+    }
+
+    #[inline(always)]
+    pub(crate) fn word(&self) -> &AtomicWord {
+        &self.word
+    }
+
+    /// The value's bits in the middle of a seqlock read.
+    ///
+    /// Acquire: pairs with `store_bits`; a newer value brings the lock under which it was stored, and the
+    /// second look at the word then differs.
+    #[inline(always)]
+    pub(crate) fn load_bits(&self) -> u64 {
+        self.bits.load(Ordering::Acquire)
+    }
+
+    /// The value's bits for the owner of the lock.
+    ///
+    /// Relaxed: the lock CAS acquired the last publication, and nobody else stores.
+    #[inline(always)]
+    pub(crate) fn own_bits(&self) -> u64 {
+        self.bits.load(Ordering::Relaxed)
+    }
+
+    /// Overwrites the value under the lock.
+    ///
+    /// Release: pairs with the Acquire in `load_bits`, and keeps the lock CAS before it.
+    #[inline(always)]
+    pub(crate) fn store_bits(&self, bits: u64) {
+        self.bits.store(bits, Ordering::Release);
+    }
+
+    /// Acquire: pairs with the Release in `set_history_head`.
+    pub(crate) fn history_head(&self) -> *mut HistoryNode {
+        self.tail.load(Ordering::Acquire).cast()
+    }
+
+    /// Release: pairs with the Acquire in `history_head`.
+    pub(crate) fn set_history_head(&self, head: *mut HistoryNode) {
+        self.tail.store(head.cast(), Ordering::Release);
+    }
+
+    /// Frees the block and, if boxed, its current value.
+    ///
+    /// # Safety
+    ///
+    /// No handle is left and no thread that was pinned when the last one went is pinned any more (S1).
+    unsafe fn free(block: NonNull<Self>) {
+        // SAFETY: S1, nobody else can reach the block; it was leaked from a box by `new`.
+        let block = unsafe { Box::from_raw(block.as_ptr()) };
+        let word = block.word.sample();
+        if !word.is_inline() {
+            // SAFETY: a boxed block's tail is the `&'static NodeOps` that `BlockHandle::boxed` put there, and
+            // the current node is freed by nobody else (S2).
+            unsafe {
+                let ops = &*block.tail.load(Ordering::Acquire).cast::<NodeOps>();
+                ops.free(word.node());
+            }
+        }
+    }
+}
+
+/// A counted, untyped handle: it keeps its block alive.
+pub(crate) struct BlockHandle(NonNull<Block>);
+
+// SAFETY: a block is a set of atomics; the value behind it is `Send + Sync`, which `TVar` asks of its type.
+unsafe impl Send for BlockHandle {}
+// SAFETY: as above.
+unsafe impl Sync for BlockHandle {}
+
+impl BlockHandle {
+    pub(crate) fn inline(bits: u64) -> Self {
+        Self(Block::new(
+            Word::inline_initial(),
+            bits,
+            std::ptr::null_mut(),
+        ))
+    }
+
+    pub(crate) fn boxed<T>(value: T) -> Self {
+        let node = boxed::new_node(value);
+        // SAFETY: just made. Version 0 is older than every time, so a new variable reads as anchored.
+        unsafe { boxed::prepare(node, 0, std::ptr::null_mut()) };
+        let ops: *const NodeOps = NodeOps::of::<T>();
+        Self(Block::new(Word::of_node(node), 0, ops.cast_mut().cast()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn block(&self) -> &Block {
+        // SAFETY: this handle keeps it alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The block as a log entry.
+    ///
+    /// # Safety
+    ///
+    /// The thread is pinned, and the result is not used after it unpins (S1).
+    #[inline(always)]
+    pub(crate) unsafe fn pinned(&self) -> Pinned {
+        Pinned(self.0)
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        self.0.addr().get()
+    }
+}
+
+impl Clone for BlockHandle {
+    fn clone(&self) -> Self {
+        // Relaxed: a new handle is made from one that is alive; it is handed on by other means.
+        let before = self.block().handles.fetch_add(1, Ordering::Relaxed);
+        if before > usize::MAX / 2 {
+            // As `Arc` does: so many forgotten clones would wrap the count into use after free.
+            std::process::abort();
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for BlockHandle {
+    fn drop(&mut self) {
+        // AcqRel: the Release half publishes this thread's uses of the block, the Acquire half lets the last one see all of them.
+        if self.block().handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let block = self.0;
+            context::with(|ctx| {
+                // SAFETY: S1, the count is zero, so threads that pin from now on have no way to the block.
+                unsafe { ctx.pin().retire(move || Block::free(block)) };
+            });
+        }
+    }
+}
+
+impl fmt::Debug for BlockHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:p}", self.0)
+    }
+}
+
+/// A block that the current pin keeps alive (S1): what logs hold.
+///
+/// A `Pinned` is used only under the pin under which it was made; the logs are emptied before each unpin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Pinned(NonNull<Block>);
+
+impl Pinned {
+    #[inline(always)]
+    pub(crate) fn get<'p>(self) -> &'p Block {
+        // SAFETY: S1, the pin lasts.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The place of this variable in the one global locking order, and its key in tables.
+    #[inline(always)]
+    pub(crate) fn address(self) -> usize {
+        self.0.addr().get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn look(self) -> Look {
+        Look(self.get().word().sample())
+    }
+
+    /// A counted handle, unless the last one has gone: then nobody can write the variable again (S3).
+    pub(crate) fn try_acquire(self) -> Option<BlockHandle> {
+        let handles = &self.get().handles;
+        let mut now = handles.load(Ordering::Relaxed);
+        while now != 0 {
+            // Relaxed: as in `clone`; the block itself is alive by the pin.
+            match handles.compare_exchange(now, now + 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(BlockHandle(self.0)),
+                Err(actual) => now = actual,
+            }
+        }
+        None
+    }
+}
+
+/// A word that was sampled from a block under the pin that still lasts, so that its node may be looked into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look(Word);
+
+impl Look {
+    #[inline(always)]
+    pub(crate) const fn word(self) -> Word {
+        self.0
+    }
+
+    /// The version of the newest published value (the lock does not matter).
+    #[inline(always)]
+    pub(crate) fn version(self) -> Time {
+        if self.0.is_inline() {
+            self.0.version()
+        } else {
+            // SAFETY: loaded from a word under the pin (see the type).
+            unsafe { boxed::version(self.0.node()) }
+        }
+    }
+
+    /// As [`boxed::newest_at`], from this word's node.
+    ///
+    /// # Safety
+    ///
+    /// As said there for `as_of`; and the form is boxed.
+    pub(crate) unsafe fn newest_at(self, as_of: Time) -> *mut NodeHeader {
+        // SAFETY: the word was loaded under the pin; the rest is the caller's promise.
+        unsafe { boxed::newest_at(self.0.node(), as_of) }
+    }
+}
+
+/// What a read found: enough to make a `T` of it, in the hands of the typed layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<'t> {
+    /// A boxed value; alive to the end of the attempt `'t`.
+    Node(*mut NodeHeader, PhantomData<&'t ()>),
+    /// An inline value.
+    Bits(u64),
+}
+
+impl Seen<'_> {
+    #[inline(always)]
+    pub(crate) const fn node(node: *mut NodeHeader) -> Self {
+        Seen::Node(node, PhantomData)
+    }
+}

@@ -1,0 +1,169 @@
+//! The boxed form: any value, in a node that is immutable once it is published.
+//!
+//! # Picture
+//!
+//! ```text
+//!  Block                    Node (newest)             Node                  (retired: freed when
+//! ┌───────────────┐        ┌────────────────┐        ┌────────────────┐     no pin is older)
+//! │ word ─────────┼───────▶│ version   9    │   ┌───▶│ version   4    │
+//! │ node + flags  │        │ prev ──────────┼───┘    │ prev ──────────┼──▶ may dangle
+//! │ ..            │        │ value          │        │ value          │
+//! └───────────────┘        └────────────────┘        └────────────────┘
+//! ```
+//!
+//! A read is one load and one dereference. Publishing is one store of a pointer.
+//!
+//! # Invariants
+//!
+//! - B1  `version` and `prev` are written by the committer before it publishes the node and never after.
+//! - B2  `value` is changed only while the node is pending (private to one attempt), and not after a `Ref` to
+//!   it was given.
+//! - B3  Versions along `prev` never increase. `prev` of a node with version <= s may dangle for whoever reads
+//!   as of s: it is never followed. For a node with version > s, `prev` was retired by a committer that had
+//!   seen time >= s, hence after the reader's pin (R2), and is alive.
+
+use std::cell::UnsafeCell;
+use std::ptr;
+
+use crate::clock::Time;
+use crate::shield;
+use crate::sync::Published;
+
+/// What the engine knows of a node without knowing its value's type.
+#[derive(Debug)]
+#[repr(C, align(8))]
+pub(crate) struct NodeHeader {
+    version: UnsafeCell<Time>,
+    prev: UnsafeCell<*mut NodeHeader>,
+    published: Published,
+}
+
+/// A node with its value.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Node<T> {
+    header: NodeHeader,
+    pub(crate) value: T,
+}
+
+/// What differs between value types: how to free a node.
+#[derive(Debug)]
+pub(crate) struct NodeOps {
+    free: unsafe fn(*mut NodeHeader),
+}
+
+impl NodeOps {
+    pub(crate) const fn of<T>() -> &'static Self {
+        const { &Self { free: free::<T> } }
+    }
+
+    /// Drops the value and frees the node.
+    ///
+    /// # Safety
+    ///
+    /// `node` came from [`new_node`] of the type that these are the operations of, nobody else frees it, and nobody can reach it.
+    pub(crate) unsafe fn free(&self, node: *mut NodeHeader) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.free)(node) }
+    }
+}
+
+/// A boxed value that is not published yet: owned by one write set, private to one attempt.
+#[derive(Debug)]
+pub(crate) struct PendingNode {
+    node: *mut NodeHeader,
+    ops: &'static NodeOps,
+}
+
+impl PendingNode {
+    pub(crate) fn new<T>(value: T) -> Self {
+        Self {
+            node: new_node(value),
+            ops: NodeOps::of::<T>(),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn node(&self) -> *mut NodeHeader {
+        self.node
+    }
+
+    #[inline(always)]
+    pub(crate) const fn ops(&self) -> &'static NodeOps {
+        self.ops
+    }
+}
+
+impl Drop for PendingNode {
+    fn drop(&mut self) {
+        // SAFETY: owned and never published (a commit forgets what it has published), and the attempt that could hold a
+        // `Ref` to it is over (L3 in the write set).
+        shield::run(|| unsafe { self.ops.free(self.node) });
+    }
+}
+
+/// # Safety
+///
+/// As [`NodeOps::free`].
+unsafe fn free<T>(node: *mut NodeHeader) {
+    // SAFETY: the node was made by `new_node::<T>` as a box of `Node<T>`, whose header is its first field.
+    drop(unsafe { Box::from_raw(node.cast::<Node<T>>()) });
+}
+
+/// A pending node of version 0 without predecessor.
+pub(crate) fn new_node<T>(value: T) -> *mut NodeHeader {
+    Box::into_raw(Box::new(Node {
+        header: NodeHeader {
+            version: UnsafeCell::new(0),
+            prev: UnsafeCell::new(ptr::null_mut()),
+            published: Published::new(),
+        },
+        value,
+    }))
+    .cast()
+}
+
+/// Fills in B1's fields of a pending node, just before it is published.
+///
+/// # Safety
+///
+/// `node` is pending: no other thread can reach it yet. `prev` is the node that it replaces, or null.
+#[inline(always)]
+pub(crate) unsafe fn prepare(node: *mut NodeHeader, version: Time, prev: *mut NodeHeader) {
+    // SAFETY: pending, so nobody reads these fields now; `Ref`s point at `value` alone.
+    unsafe {
+        *(*node).version.get() = version;
+        *(*node).prev.get() = prev;
+        (*node).published.mark_written();
+    }
+}
+
+/// The version of a published node.
+///
+/// # Safety
+///
+/// `node` was loaded from a word, or reached by B3, under a pin that still lasts.
+#[inline(always)]
+pub(crate) unsafe fn version(node: *mut NodeHeader) -> Time {
+    // SAFETY: alive by R1; B1 says that it is not written any more.
+    unsafe {
+        (*node).published.mark_read();
+        *(*node).version.get()
+    }
+}
+
+/// The newest node at or behind `node` with version <= `as_of`.
+///
+/// # Safety
+///
+/// `node` was loaded from a word under a pin that still lasts, and `as_of` is greater than the time that the
+/// clock showed some time after that pin was taken, or the clock had been moved there by the reader itself (B3, R2).
+pub(crate) unsafe fn newest_at(mut node: *mut NodeHeader, as_of: Time) -> *mut NodeHeader {
+    // SAFETY: B3. Only a node with version > as_of is left for its predecessor.
+    unsafe {
+        while version(node) > as_of {
+            node = *(*node).prev.get();
+        }
+    }
+    node
+}

@@ -1,0 +1,101 @@
+//! Why an attempt ended without a commit.
+//!
+//! The user sees [`Control`], one opaque byte that travels up through `?`. The engine keeps beside it, in the
+//! transaction, a [`Cause`]: one value for each place in the protocol that can turn an attempt away. Policy
+//! (what to try next) and statistics work on causes, never on the place in the code.
+
+use std::fmt;
+
+/// The reason why a transaction's body must stop here: to start over, or to wait.
+///
+/// Bodies pass it on with `?` and cannot tell the two apart: a conflict is the engine's business, and
+/// [`or_else`](crate::Tx::or_else) is how to react to a [`retry`](crate::retry).
+///
+/// A body that swallows one (say, by matching on the result of a read) cannot make the transaction go on:
+/// the attempt is doomed, every later operation fails and the attempt is thrown away at its end.
+///
+/// ```
+/// use stm_core::{atomically, check, Stm, TVar, Tx};
+///
+/// fn take_one(tx: &mut Tx<'_>, stock: &TVar<u32>) -> Stm<()> {
+///     let n = stock.read(tx)?; // a conflict leaves the body here
+///     check(n > 0)?; // a wish to wait, here
+///     stock.write(tx, n - 1)
+/// }
+///
+/// let stock = TVar::new(2);
+/// atomically(|tx| take_one(tx, &stock));
+/// assert_eq!(stock.load(), 1);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Control(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Something was seen that cannot be part of a consistent commit: start over.
+    Conflict,
+    /// The body asks to wait until something that it has read changes.
+    Retry,
+}
+
+const _: () = assert!(
+    size_of::<Result<(), Control>>() == 1,
+    "Stm<()> costs a register"
+);
+
+impl Control {
+    pub(crate) const CONFLICT: Self = Self(Kind::Conflict);
+    pub(crate) const RETRY: Self = Self(Kind::Retry);
+
+    pub(crate) const fn kind(self) -> Kind {
+        self.0
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Control::{:?}", self.0)
+    }
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Conflict => "the attempt met a conflict and must start over",
+            Kind::Retry => "the attempt asked to wait until something that it read changes",
+        })
+    }
+}
+
+impl std::error::Error for Control {}
+
+/// Why an attempt was thrown away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cause {
+    /// A variable stayed locked for longer than a reader waits.
+    ReadLocked,
+    /// A variable read earlier had been replaced by the time a newer one was read.
+    ReadChanged,
+    /// A converted transaction needs an old inline value, which is kept for tracked snapshots only.
+    OldValueGone,
+    /// The body wrote after the attempt had become a snapshot.
+    WroteInSnapshot,
+    /// A variable to be written stayed locked for longer than a committer waits.
+    CommitLocked,
+    /// A variable read was replaced, or is being replaced, at commit.
+    CommitChanged,
+    /// The body went on after an operation had failed, or after it had caught a panic out of one.
+    Swallowed,
+    /// The body returned a conflict that this attempt had not given it.
+    Foreign,
+}
+
+impl Cause {
+    /// True if the attempt failed over what it read, before its commit: a snapshot would not have.
+    pub(crate) const fn spares_a_snapshot(self) -> bool {
+        matches!(
+            self,
+            Self::ReadLocked | Self::ReadChanged | Self::OldValueGone
+        )
+    }
+}

@@ -1,0 +1,262 @@
+//! The version clock: one packed word that orders all commits and counts the snapshots that are alive.
+//!
+//! # The problem, and why one word
+//!
+//! A commit needs a version that is newer than all that any earlier reader was promised, and it needs to
+//! know whether a snapshot may still want the value that it is about to overwrite. Two words would be two
+//! loads, and between them a snapshot can begin that the commit then misses. So both live in one word and
+//! one load answers both questions.
+//!
+//! The ancestor is the global version clock of TL2 (Dice, Shalev and Shavit, "Transactional Locking II",
+//! DISC 2006, doi:10.1007/11864219_14). Unlike TL2's, this clock does not move when a transaction commits;
+//! several commits may carry the same version, as in the "GV5" scheme of the same authors. It moves when a
+//! reader needs it to (see [`Clock::advance_to`]) and when a snapshot begins.
+//!
+//! # State
+//!
+//! ```text
+//!  63                                      12 11            0
+//! ┌──────────────────────────────────────────┬───────────────┐
+//! │ time                                     │ snapshots     │
+//! └──────────────────────────────────────────┴───────────────┘
+//! ```
+//!
+//! # Invariants
+//!
+//! - K1  `time` never decreases.
+//! - K2  `snapshots` is at least one while any tracked snapshot lives. It never carries into `time`: the
+//!   last slot is shared by all who come when the others are taken (counted beside, under a mutex).
+//! - K3  A snapshot's time is strictly greater than every time that anybody loaded before it began: it
+//!   makes its own advance, in the same compare-and-swap that counts it, and never adopts the advance of
+//!   another (the other may only have been a reader's, or the count of a snapshot that has ended).
+//!
+//! # Memory ordering
+//!
+//! Loads and advances are `SeqCst` and take part in one total order with the lock of every written word
+//! and with every read of a word. This is what Lemma A in [`crate::commit`] rests on. The end of a
+//! snapshot is `Release`: its reads happen before the commit that finds the count gone and writes without
+//! history.
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicU64, Mutex, Ordering, statics};
+
+/// How many bits of the word count snapshots. Shrunk where rare paths are to run all the time.
+const ACTIVE_BITS: u32 = if cfg!(any(loom, stm_stress)) { 2 } else { 12 };
+const ACTIVE_MASK: u64 = (1 << ACTIVE_BITS) - 1;
+/// The widest time that also fits the version field of an inline word.
+const TIME_MAX: u64 = crate::word::VERSION_MAX;
+
+/// A moment on the clock, and the version of a commit.
+pub(crate) type Time = u64;
+
+/// One look at the clock: a plain copy that answers questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    const fn pack(time: Time, active: u64) -> Self {
+        Self(time << ACTIVE_BITS | active)
+    }
+
+    pub(crate) const fn time(self) -> Time {
+        self.0 >> ACTIVE_BITS
+    }
+
+    const fn active(self) -> u64 {
+        self.0 & ACTIVE_MASK
+    }
+
+    /// True while some tracked snapshot lives, so that an inline value must be saved before it is overwritten.
+    pub(crate) const fn snapshots_live(self) -> bool {
+        self.active() != 0
+    }
+}
+
+/// The right to read as of [`Ticket::time`]; goes back to the clock by [`Clock::end_snapshot`].
+#[derive(Debug)]
+#[must_use = "a ticket that is not given back makes every later commit keep history"]
+pub(crate) struct Ticket {
+    time: Time,
+    /// Counted in the shared last slot and not in one of its own.
+    shared: bool,
+}
+
+impl Ticket {
+    pub(crate) const fn time(&self) -> Time {
+        self.time
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Clock {
+    packed: CachePadded<AtomicU64>,
+    /// How many snapshots share the last slot of the count.
+    sharing: Mutex<u64>,
+}
+
+statics! {
+    static GLOBAL: Clock = const Clock::new();
+}
+
+/// The clock that all transactional variables of the process share.
+#[inline(always)]
+pub(crate) fn clock() -> &'static Clock {
+    &GLOBAL
+}
+
+impl Clock {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Self {
+            packed: CachePadded::new(AtomicU64::new(0)),
+            sharing: Mutex::new(0),
+        }
+    }
+
+    #[cfg(loom)]
+    fn new() -> Self {
+        Self {
+            packed: CachePadded::new(AtomicU64::new(0)),
+            sharing: Mutex::new(0),
+        }
+    }
+
+    /// SeqCst: pairs with the lock CAS in `AtomicWord::try_lock`. A reader that loads time t here finds
+    /// every word that a commit with version <= t writes locked or already published (Lemma A).
+    #[inline(always)]
+    pub(crate) fn sample(&self) -> Stamp {
+        Stamp(self.packed.load(Ordering::SeqCst))
+    }
+
+    /// Makes `time() >= at_least` true and returns a stamp for which it is. Keeps the count.
+    pub(crate) fn advance_to(&self, at_least: Time) -> Stamp {
+        self.update(|now| (now.time() < at_least).then(|| Stamp::pack(at_least, now.active())))
+    }
+
+    /// Begins a tracked snapshot: K3's advance and K2's count, in one success.
+    pub(crate) fn begin_snapshot(&self) -> Ticket {
+        loop {
+            let now = self.sample();
+            if now.active() >= ACTIVE_MASK - 1 {
+                return self.begin_shared();
+            }
+            let next = Stamp::pack(Self::tick(now.time()), now.active() + 1);
+            if self.exchange(now, next).is_ok() {
+                return Ticket {
+                    time: next.time(),
+                    shared: false,
+                };
+            }
+        }
+    }
+
+    /// The count is full but for its last slot, which the snapshots that come now hold together.
+    #[cold]
+    fn begin_shared(&self) -> Ticket {
+        let mut sharing = self.sharing.lock();
+        let slot = u64::from(*sharing == 0);
+        let stamp =
+            self.update(|now| Some(Stamp::pack(Self::tick(now.time()), now.active() + slot)));
+        *sharing += 1;
+        Ticket {
+            time: stamp.time(),
+            shared: true,
+        }
+    }
+
+    pub(crate) fn end_snapshot(&self, ticket: Ticket) {
+        if ticket.shared {
+            let mut sharing = self.sharing.lock();
+            *sharing -= 1;
+            if *sharing > 0 {
+                return;
+            }
+            // The slot is given back under the mutex, or a newcomer could count itself into a slot that is just going.
+            self.packed.fetch_sub(1, Ordering::Release);
+        } else {
+            // Release: pairs with the SeqCst load in `sample` by a commit that then saves no history.
+            self.packed.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Applies `next` until it succeeds or declines; returns the stamp that then held.
+    fn update(&self, next: impl Fn(Stamp) -> Option<Stamp>) -> Stamp {
+        let mut now = self.sample();
+        while let Some(wanted) = next(now) {
+            match self.exchange(now, wanted) {
+                Ok(()) => return wanted,
+                Err(_) => now = self.sample(),
+            }
+        }
+        now
+    }
+
+    /// SeqCst: an advance is ordered with every other look at the clock and every lock (see `sample`).
+    fn exchange(&self, now: Stamp, next: Stamp) -> Result<(), u64> {
+        self.packed
+            .compare_exchange(now.0, next.0, Ordering::SeqCst, Ordering::Relaxed)
+            .map(drop)
+    }
+
+    fn tick(time: Time) -> Time {
+        if time >= TIME_MAX - 1 {
+            exhausted();
+        }
+        time + 1
+    }
+}
+
+/// 2^52 clock moves have passed. To wrap would break K1 silently; centuries away, this stops instead.
+#[cold]
+fn exhausted() -> ! {
+    eprintln!("stm-core: the version clock is exhausted; aborting the process");
+    std::process::abort();
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshot_time_is_never_one_that_was_seen_before() {
+        let clock = Clock::new();
+        let before = clock.sample().time();
+        let a = clock.begin_snapshot();
+        assert!(a.time() > before);
+        clock.end_snapshot(a);
+        let seen = clock.sample().time();
+        let b = clock.begin_snapshot();
+        assert!(b.time() > seen);
+        clock.end_snapshot(b);
+        assert!(!clock.sample().snapshots_live());
+    }
+
+    #[test]
+    fn more_snapshots_than_the_count_can_hold_never_carry_into_the_time() {
+        let clock = Clock::new();
+        let crowd = 2 * (ACTIVE_MASK as usize) + 5;
+        let mut tickets = Vec::new();
+        for i in 0..crowd {
+            tickets.push(clock.begin_snapshot());
+            assert_eq!(clock.sample().time(), i as u64 + 1);
+        }
+        assert_eq!(clock.sample().active(), ACTIVE_MASK);
+        for ticket in tickets.drain(..) {
+            assert!(clock.sample().snapshots_live());
+            clock.end_snapshot(ticket);
+        }
+        assert!(!clock.sample().snapshots_live());
+        assert_eq!(clock.sample().time(), crowd as u64);
+    }
+
+    #[test]
+    fn advance_keeps_the_count_and_never_goes_back() {
+        let clock = Clock::new();
+        let ticket = clock.begin_snapshot();
+        assert_eq!(clock.advance_to(7).time(), 7);
+        assert_eq!(clock.advance_to(3).time(), 7);
+        assert!(clock.sample().snapshots_live());
+        clock.end_snapshot(ticket);
+    }
+}

@@ -1,0 +1,196 @@
+//! The commit: how a write set becomes visible, all of it or nothing.
+//!
+//! # The order of steps, which must be exactly this
+//!
+//! ```text
+//!  1  lock every written word, ascending addresses
+//!  2  one load of the clock: version = time + 1, and whether snapshots live
+//!  3  validate every read                            ◀── its end is the linearization point
+//!  4  (functions applied to the newest values)
+//!  5  inline: save history, if snapshots live
+//!  6  publish: each store also unlocks               ◀── nothing may fail from 5 on
+//!  7  retire what was replaced; then, by the caller: unpin, wake, drop
+//! ```
+//!
+//! # Why it is right
+//!
+//! The clock does not move here. `version = time + 1` says "later than every reader that began by now", and an
+//! overwrite may carry the version that it replaces.
+//!
+//! Lemma A. Once time >= v, every transaction with version <= v has locked its whole write set. Its step 2
+//! loaded a time < v, so it came before the clock reached v; step 1 came before that. Hence an unlocked word
+//! that is seen after reading time >= v shows every write with version <= v.
+//!
+//! Lemma B. The versions of one variable never decrease. A word is locked before the clock is loaded, its
+//! version came from an earlier load plus one, and the clock never goes back.
+//!
+//! Lemma C. If T1 validated x (step 3) before T2 locked x (step 1), then T1's load of the clock came before T2's,
+//! so version(T1) <= version(T2).
+//!
+//! Serializability of updates. Take two committed transactions of which one read what the other wrote. If T1
+//! validated x before T2 locked it, T1 comes first. If T2 had locked it by then, T1 found it locked and aborted,
+//! or found the new word and aborted, or had read T2's value, and then T2 comes first. Both stand at the end of
+//! their step 3, where all their reads hold and all their writes are locked: a cycle would need a transaction
+//! whose validation lies both before and after another's lock. Real time: step 3 lies within the call.
+//! Validation is not skipped when version = rv + 1, as TL2 does: two transactions may carry the same version.
+//!
+//! Readers: see [`crate::read`] (opacity by Lemma A) and [`crate::snapshot`] (Lemma C orders what a snapshot
+//! sees: with T1 before T2 it never has T2's write without T1's).
+//!
+//! # Memory ordering
+//!
+//! Lock, clock load and validation are `SeqCst`, so "came before" above is one total order. With acquire and
+//! release alone two committers can validate past each other's locks (store buffering), and a reader can begin
+//! between a lock and a clock load that are seen in different orders. Publication is `Release`.
+
+use smallvec::SmallVec;
+
+use crate::boxed;
+use crate::cause::Cause;
+use crate::clock::{Stamp, Time, clock};
+use crate::contention::{Patience, Waiting};
+use crate::history::{self, HistoryNode};
+use crate::log::{Payload, Read, Write, WriteSet};
+use crate::reclaim::Pin;
+use crate::validate;
+use crate::wait::WakeList;
+use crate::word::{AtomicWord, Successor, TryLock, Word};
+
+/// Publishes `writes` if every read in `reads` still holds.
+///
+/// # Errors
+///
+/// The cause, with every lock undone and `writes` as they were (but sealed): nothing has happened.
+#[inline]
+pub(crate) fn commit(pin: &Pin, reads: &[Read], writes: &mut WriteSet) -> Result<WakeList, Cause> {
+    writes.seal();
+    lock_all(writes.sealed_mut())?;
+    AtomicWord::after_last_lock();
+    let (version, snapshots_live) = choose_version(writes.sealed());
+    if let Err(cause) = validate::by_committer(reads, writes) {
+        unlock(writes.sealed());
+        return Err(cause);
+    }
+    // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
+    let history = if snapshots_live {
+        save_history(writes.sealed(), version)
+    } else {
+        History::new()
+    };
+    let wake = publish(writes.sealed(), version);
+    retire(pin, writes.sealed(), history);
+    writes.forget_published();
+    Ok(wake)
+}
+
+/// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
+#[inline(always)]
+fn lock_all(writes: &mut [Write]) -> Result<(), Cause> {
+    for at in 0..writes.len() {
+        match writes[at].block.get().word().try_lock() {
+            TryLock::Locked(replaced) => writes[at].replaced = replaced,
+            TryLock::Busy => match lock_patiently(&writes[at]) {
+                Some(replaced) => writes[at].replaced = replaced,
+                None => {
+                    unlock(&writes[..at]);
+                    return Err(Cause::CommitLocked);
+                }
+            },
+        }
+    }
+    Ok(())
+}
+
+#[cold]
+fn lock_patiently(write: &Write) -> Option<Word> {
+    let mut waiting = Waiting::default();
+    while waiting.round() == Patience::Left {
+        if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
+            return Some(replaced);
+        }
+    }
+    None
+}
+
+/// Gives up: every word goes back to what the lock replaced, WAITERS included.
+#[cold]
+fn unlock(writes: &[Write]) {
+    for write in writes {
+        write.block.get().word().restore(write.replaced);
+    }
+}
+
+/// Step 2. The time and the liveness of snapshots come from the same load, also when `seq` forces the clock on.
+#[inline(always)]
+fn choose_version(writes: &[Write]) -> (Time, bool) {
+    // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
+    let mut now = clock().sample();
+    while writes.iter().any(|w| seq_exhausted(w, now)) {
+        clock().advance_to(now.time() + 1);
+        now = clock().sample();
+    }
+    (now.time() + 1, now.snapshots_live())
+}
+
+#[inline(always)]
+fn seq_exhausted(write: &Write, now: Stamp) -> bool {
+    write.replaced.is_inline()
+        && write.replaced.successor(now.time() + 1) == Successor::SeqExhausted
+}
+
+/// History nodes made by one commit, to be retired by it.
+type History = SmallVec<[*mut HistoryNode; 2]>;
+
+/// Step 5. A value whose version is not older than ours needs no saving: no snapshot could want it (H1).
+#[cold]
+fn save_history(writes: &[Write], version: Time) -> History {
+    writes
+        .iter()
+        .filter(|w| w.replaced.is_inline() && w.replaced.version() < version)
+        .map(|w| history::save(w.block, w.replaced.version(), w.block.get().own_bits()))
+        .collect()
+}
+
+/// Step 6.
+#[inline(always)]
+fn publish(writes: &[Write], version: Time) -> WakeList {
+    let mut wake = WakeList::default();
+    for write in writes {
+        let block = write.block.get();
+        let word = match &write.payload {
+            Payload::Bits(bits) => {
+                let Successor::Word(word) = write.replaced.successor(version) else {
+                    unreachable!("step 2 chose a version under which every word has a successor")
+                };
+                block.store_bits(*bits);
+                word
+            }
+            Payload::Node(pending) => {
+                // SAFETY: pending until the next line, and we own the lock of the word that it goes into.
+                unsafe { boxed::prepare(pending.node(), version, write.replaced.node()) };
+                Word::of_node(pending.node())
+            }
+        };
+        block.word().publish(word);
+        if write.replaced.has_waiters() {
+            wake.push(write.block);
+        }
+    }
+    wake
+}
+
+/// Step 7, our half. After all unlocks, so that nobody waits for the collector's bookkeeping.
+#[inline(always)]
+fn retire(pin: &Pin, writes: &[Write], history: History) {
+    for write in writes {
+        if let Payload::Node(pending) = &write.payload {
+            let (ops, old) = (pending.ops(), write.replaced.node());
+            // SAFETY: R1, the word that led to `old` was replaced above; only those who pinned before can still reach it.
+            unsafe { pin.retire(move || ops.free(old)) };
+        }
+    }
+    for node in history {
+        // SAFETY: H2; snapshots that may walk to it pinned before.
+        unsafe { pin.retire(move || history::free(node)) };
+    }
+}

@@ -1,0 +1,74 @@
+//! What to do when another transaction is in the way.
+//!
+//! Two situations, two policies, each a column of guard clauses. Both are heuristics: correctness never
+//! depends on a number here, only speed and fairness do.
+//!
+//! - A word is locked. Its owner is inside a commit, which runs no user code and takes well under a
+//!   microsecond unless the owner lost its processor. So: spin briefly, then give the processor away, and
+//!   after a bounded number of rounds report back ([`Patience::Spent`]).
+//! - An attempt failed. Its rival has just committed, and running into the next rival at once is likely when
+//!   many threads share few processors. So: pause for a time that doubles with each failure, up to a bound.
+
+use crate::sync::{spin_hint, yield_now};
+
+/// Rounds of doubling spins before the processor is given away: about 100 pause instructions in all.
+const SPIN_ROUNDS: u32 = if cfg!(loom) { 0 } else { 6 };
+/// Rounds in all before patience is spent. A descheduled owner is back within these on a busy machine.
+const ROUNDS: u32 = if cfg!(loom) { 2 } else { 256 };
+
+/// Whether a wait for a lock should go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Patience {
+    Left,
+    Spent,
+}
+
+/// One wait for a locked word.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    rounds: u32,
+}
+
+impl Waiting {
+    /// Waits a little; longer, and by yielding, with each round.
+    #[cold]
+    pub(crate) fn round(&mut self) -> Patience {
+        if self.rounds >= ROUNDS {
+            return Patience::Spent;
+        }
+        self.pause();
+        Patience::Left
+    }
+
+    /// As [`Waiting::round`], without end: for those who hold no lock and need this very value.
+    #[cold]
+    pub(crate) fn pause(&mut self) {
+        if self.rounds < SPIN_ROUNDS {
+            for _ in 0..1u32 << self.rounds {
+                spin_hint();
+            }
+        } else {
+            yield_now();
+        }
+        self.rounds = self.rounds.saturating_add(1);
+    }
+}
+
+/// The pause after the `failures`-th failed attempt of a call (1 for the first).
+#[cold]
+pub(crate) fn back_off(failures: u32) {
+    // The first failure costs the rival's commit at most; run again at once.
+    if failures <= 1 {
+        return;
+    }
+    // A few doublings stay below the cost of a switch of context.
+    if failures <= SPIN_ROUNDS {
+        for _ in 0..1u32 << failures {
+            spin_hint();
+        }
+        return;
+    }
+    // Beyond that somebody else probably needs the processor in order to finish.
+    yield_now();
+}

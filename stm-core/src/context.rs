@@ -1,0 +1,91 @@
+//! What each thread keeps between transactions: its membership in the collector, its log, and whether it is
+//! inside a transaction now.
+//!
+//! # Invariants
+//!
+//! - C1  `inside` is true exactly while a body, a snapshot's body or a commit of this thread runs. It is false
+//!   while values are dropped, wakers called or pins taken, so that their user code may run transactions.
+//! - C2  The log is taken after the pin and put back, empty, before the unpin (a pin may run a value's `Drop`,
+//!   and that may run a transaction).
+//!
+//! A thread whose locals are being destroyed still works: it gets a context for the one call. Only the check
+//! against nesting is lost then.
+
+use std::cell::{Cell, OnceCell};
+use std::panic::Location;
+
+use crate::log::{Leftovers, Log};
+use crate::reclaim::{Participant, Pin};
+use crate::sync::local;
+
+pub(crate) struct Context {
+    participant: OnceCell<Participant>,
+    inside: Cell<bool>,
+    spare: Cell<Option<Box<Log>>>,
+}
+
+local! {
+    static CONTEXT: Context = Context::new();
+}
+
+/// Runs `f` with this thread's context.
+#[inline(always)]
+pub(crate) fn with<R>(f: impl FnOnce(&Context) -> R) -> R {
+    let mut f = Some(f);
+    let mut run = |ctx: &Context| (f.take().expect("called once"))(ctx);
+    match CONTEXT.try_with(&mut run) {
+        Ok(result) => result,
+        Err(_) => run(&Context::new()),
+    }
+}
+
+impl Context {
+    const fn new() -> Self {
+        Self {
+            participant: OnceCell::new(),
+            inside: Cell::new(false),
+            spare: Cell::new(None),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn pin(&self) -> Pin {
+        self.participant.get_or_init(Participant::register).pin()
+    }
+
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside.get()
+    }
+
+    /// Panics if this thread is inside a transaction.
+    #[inline(always)]
+    pub(crate) fn assert_outside(&self, what: &str, caller: &Location<'_>) {
+        if self.inside.get() {
+            misuse(what, caller);
+        }
+    }
+
+    /// The pin has been taken: the body may begin (C1, C2).
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> Box<Log> {
+        self.inside.set(true);
+        self.spare.take().unwrap_or_default()
+    }
+
+    /// The attempt is over: empties the log and puts it back.
+    #[inline(always)]
+    pub(crate) fn leave(&self, mut log: Box<Log>) -> Leftovers {
+        let leftovers = log.clear();
+        self.spare.set(Some(log));
+        self.inside.set(false);
+        leftovers
+    }
+}
+
+#[cold]
+fn misuse(what: &str, caller: &Location<'_>) -> ! {
+    panic!(
+        "{what} was called at {caller} inside a transaction on this thread: it would be a second, separate \
+         transaction; pass the `tx` of the one that runs on, and use operations that take it"
+    );
+}

@@ -1,0 +1,354 @@
+//! The write set: pending values in program order, with rollback to a savepoint.
+//!
+//! # The problem, and the idea
+//!
+//! Three users want three orders. The body asks "have I written this variable?" at each access; `or_else` and
+//! `nested` undo the newest entries; the commit locks in address order. So entries stay in program order, a
+//! small hash index over addresses answers the first, truncation serves the second, and [`WriteSet::seal`]
+//! sorts for the third when program order is not needed any more.
+//!
+//! # Picture
+//!
+//! ```text
+//!  entries   0:x=1   1:y=5 │ 2:x=7   3:z=0        │ savepoint (floor = 2)
+//!               ▲          │    │
+//!               └── shadows ────┘                  index: x→2  y→1  z→3
+//! ```
+//!
+//! # Invariants
+//!
+//! - L1  The index maps each address to its newest entry. `shadows` leads from there to the older ones.
+//! - L2  An entry is changed in place only if it is not older than the innermost savepoint (`floor`) and no
+//!   `Ref` to its value was given. Otherwise a new entry shadows it, and truncation brings it back.
+//! - L3  A pending node lives until the attempt is over, also when it was undone or overwritten: a `Ref` may
+//!   still point to it. Such nodes wait in `undone`.
+//! - L4  Slots of the index are freed in the reverse order of their taking (truncation goes backwards, and a
+//!   rebuild takes them in entry order), so linear probing needs no tombstones.
+
+use smallvec::SmallVec;
+
+use super::KEEP;
+use crate::block::Pinned;
+use crate::boxed::{NodeHeader, PendingNode};
+use crate::word::Word;
+
+/// Entries up to which a scan beats the index.
+const SCANNED: usize = if cfg!(any(loom, stm_stress)) { 2 } else { 8 };
+
+/// A pending value.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Bits(u64),
+    Node(PendingNode),
+}
+
+/// One pending write.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) block: Pinned,
+    pub(crate) payload: Payload,
+    /// The word that the commit's lock replaced. Meaningless before.
+    pub(crate) replaced: Word,
+    /// The entry for the same variable that this one hides, or [`NONE`].
+    shadows: u32,
+    /// A `Ref` to the pending value was given (L2).
+    ref_given: bool,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// A length of the write set to go back to.
+#[derive(Debug)]
+#[must_use = "a savepoint is either rolled back to or released"]
+pub(crate) struct Savepoint {
+    len: usize,
+    outer_floor: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct WriteSet {
+    entries: SmallVec<[Write; 4]>,
+    /// One bit for each hash that was ever entered: a quick "no". Rollback leaves bits behind, which only costs a look.
+    filter: u64,
+    floor: usize,
+    shadowed: usize,
+    index: Index,
+    undone: Vec<PendingNode>,
+}
+
+impl WriteSet {
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The newest entry for `block`.
+    #[inline(always)]
+    pub(crate) fn find(&self, block: Pinned) -> Option<usize> {
+        if self.filter & filter_bit(block) == 0 {
+            return None;
+        }
+        self.find_behind_filter(block)
+    }
+
+    #[inline]
+    fn find_behind_filter(&self, block: Pinned) -> Option<usize> {
+        if self.index.in_use {
+            self.index.find(&self.entries, block)
+        } else {
+            self.entries.iter().rposition(|w| w.block == block)
+        }
+    }
+
+    pub(crate) fn payload(&self, at: usize) -> &Payload {
+        &self.entries[at].payload
+    }
+
+    /// From now on the value of this entry must not change (L2).
+    pub(crate) fn note_ref(&mut self, at: usize) {
+        self.entries[at].ref_given = true;
+    }
+
+    /// The pending node of this entry, if it may be changed in place (L2).
+    pub(crate) fn changeable_node(&self, at: usize) -> Option<*mut NodeHeader> {
+        match &self.entries[at].payload {
+            Payload::Node(pending) if self.changeable(at) => Some(pending.node()),
+            _ => None,
+        }
+    }
+
+    fn changeable(&self, at: usize) -> bool {
+        at >= self.floor && !self.entries[at].ref_given
+    }
+
+    /// Makes `payload` the pending value of `block`.
+    #[inline]
+    pub(crate) fn stage(&mut self, block: Pinned, payload: Payload) {
+        let shadows = match self.find(block) {
+            None => NONE,
+            Some(at) if self.changeable(at) => {
+                let old = std::mem::replace(&mut self.entries[at].payload, payload);
+                self.bury(old);
+                return;
+            }
+            Some(at) => {
+                self.shadowed += 1;
+                at as u32
+            }
+        };
+        let at = self.entries.len();
+        assert!(at < NONE as usize, "a transaction may write 2^32 - 1 times");
+        self.filter |= filter_bit(block);
+        self.entries.push(Write {
+            block,
+            payload,
+            replaced: Word::inline_initial(),
+            shadows,
+            ref_given: false,
+        });
+        if self.index.in_use {
+            self.index.enter(&self.entries, at);
+        } else if at >= SCANNED {
+            self.index.rebuild(&self.entries);
+        }
+    }
+
+    /// Keeps a node that never became an entry until the attempt is over.
+    #[cold]
+    pub(crate) fn bury_node(&mut self, node: PendingNode) {
+        self.undone.push(node);
+    }
+
+    #[inline]
+    fn bury(&mut self, payload: Payload) {
+        if let Payload::Node(node) = payload {
+            self.undone.push(node);
+        }
+    }
+
+    /// Everything staged from here on can be undone.
+    pub(crate) fn savepoint(&mut self) -> Savepoint {
+        let outer_floor = std::mem::replace(&mut self.floor, self.entries.len());
+        Savepoint {
+            len: self.entries.len(),
+            outer_floor,
+        }
+    }
+
+    /// Keeps what was staged since; it belongs to the enclosing scope now.
+    pub(crate) fn release(&mut self, savepoint: Savepoint) {
+        self.floor = savepoint.outer_floor;
+    }
+
+    /// Undoes what was staged since, newest first (L4). Costs what is undone.
+    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
+        while self.entries.len() > savepoint.len {
+            if self.index.in_use {
+                self.index.leave(&self.entries);
+            }
+            let undone = self.entries.pop().expect("longer than the savepoint");
+            self.shadowed -= usize::from(undone.shadows != NONE);
+            self.bury(undone.payload);
+        }
+        self.floor = savepoint.outer_floor;
+    }
+
+    /// Puts the live entries into the global locking order, ascending addresses. Program order ends here.
+    #[inline]
+    pub(crate) fn seal(&mut self) {
+        if self.shadowed > 0 {
+            self.drop_shadowed();
+        }
+        match &mut self.entries[..] {
+            [] | [_] => {}
+            [a, b] => {
+                if a.block.address() > b.block.address() {
+                    std::mem::swap(a, b);
+                }
+            }
+            many => {
+                if !many.is_sorted_by_key(|w| w.block.address()) {
+                    many.sort_unstable_by_key(|w| w.block.address());
+                    if self.index.in_use {
+                        self.index.rebuild(&self.entries);
+                    }
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn drop_shadowed(&mut self) {
+        let mut dead = vec![false; self.entries.len()];
+        for write in &self.entries {
+            if write.shadows != NONE {
+                dead[write.shadows as usize] = true;
+            }
+        }
+        let mut dead = dead.into_iter();
+        let (mut live, mut hidden) = (SmallVec::new(), SmallVec::<[Write; 4]>::new());
+        for mut write in self.entries.drain(..) {
+            if dead.next() == Some(true) {
+                hidden.push(write);
+            } else {
+                write.shadows = NONE;
+                live.push(write);
+            }
+        }
+        self.entries = live;
+        self.shadowed = 0;
+        for write in hidden {
+            self.bury(write.payload);
+        }
+        if self.index.in_use {
+            self.index.rebuild(&self.entries);
+        }
+    }
+
+    /// The live entries in locking order, once sealed.
+    #[inline(always)]
+    pub(crate) fn sealed(&self) -> &[Write] {
+        &self.entries
+    }
+
+    #[inline(always)]
+    pub(crate) fn sealed_mut(&mut self) -> &mut [Write] {
+        &mut self.entries
+    }
+
+    /// The commit has published every node: they are not pending any more.
+    #[inline]
+    pub(crate) fn forget_published(&mut self) {
+        for write in self.entries.drain(..) {
+            std::mem::forget(write.payload);
+        }
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self) -> Vec<PendingNode> {
+        self.filter = 0;
+        self.floor = 0;
+        self.shadowed = 0;
+        self.index.clear();
+        while let Some(write) = self.entries.pop() {
+            self.bury(write.payload);
+        }
+        if self.entries.capacity() > KEEP {
+            self.entries = SmallVec::new();
+        }
+        std::mem::take(&mut self.undone)
+    }
+}
+
+/// Addresses are 16-aligned; Fibonacci hashing spreads what is left of them over the high bits.
+#[inline(always)]
+fn hash(block: Pinned) -> u64 {
+    ((block.address() >> 4) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[inline(always)]
+fn filter_bit(block: Pinned) -> u64 {
+    1 << (hash(block) >> 58)
+}
+
+/// An open-addressing table from addresses to entries; it stores positions only and compares through the entries.
+#[derive(Debug, Default)]
+struct Index {
+    slots: Vec<u32>,
+    in_use: bool,
+}
+
+impl Index {
+    fn start(&self, block: Pinned) -> usize {
+        (hash(block) >> (64 - self.slots.len().trailing_zeros())) as usize
+    }
+
+    /// The slot that holds `block`, or the empty one where it would go.
+    fn slot(&self, entries: &[Write], block: Pinned) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = self.start(block);
+        while self.slots[at] != NONE && entries[self.slots[at] as usize].block != block {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    fn find(&self, entries: &[Write], block: Pinned) -> Option<usize> {
+        let entry = self.slots[self.slot(entries, block)];
+        (entry != NONE).then_some(entry as usize)
+    }
+
+    fn enter(&mut self, entries: &[Write], at: usize) {
+        if entries.len() * 2 > self.slots.len() {
+            return self.rebuild(entries);
+        }
+        let slot = self.slot(entries, entries[at].block);
+        self.slots[slot] = at as u32;
+    }
+
+    /// Takes the newest entry out, giving its place to the one that it shadows.
+    fn leave(&mut self, entries: &[Write]) {
+        let newest = entries.last().expect("there is one to undo");
+        let slot = self.slot(entries, newest.block);
+        self.slots[slot] = newest.shadows;
+    }
+
+    #[cold]
+    fn rebuild(&mut self, entries: &[Write]) {
+        let size = (entries.len() * 4).next_power_of_two().max(16);
+        self.slots.clear();
+        self.slots.resize(size, NONE);
+        self.in_use = true;
+        for (at, write) in entries.iter().enumerate() {
+            let slot = self.slot(entries, write.block);
+            self.slots[slot] = at as u32;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.in_use = false;
+        if self.slots.capacity() > KEEP {
+            self.slots = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Reading in an update transaction: anchored, floating, and what happens when neither holds.
+//!
+//! # The problem, and the idea
+//!
+//! Every body must see one consistent state, also a body whose attempt is going to be thrown away: a "zombie"
+//! that saw half of a commit may loop for ever or index out of range (opacity: Guerraoui and Kapalka, "On the
+//! Correctness of Transactional Memory", PPoPP 2008, doi:10.1145/1345206.1345233). TL2 rejects whatever is
+//! newer than the transaction's begin. Since our clock does not move with commits, most of what a short
+//! transaction meets is "newer" by one, so rejecting is no option, and neither is moving the clock at each read.
+//!
+//! # State
+//!
+//! | version read | reads so far | what is done | name |
+//! |---|---|---|---|
+//! | <= rv | any | take it | anchored |
+//! | > rv | fewer than [`FLOAT_MAX`] | take it, look at every earlier read again | floating |
+//! | > rv | more | move the clock to that version, rv = clock, validate all, read again | anchoring |
+//! | either | and the check failed | go on as a snapshot if nothing was written, else abort | converting |
+//!
+//! # Invariants
+//!
+//! - T1  At the moment of the newest floating read (or of the begin, or of the last anchoring), every value in
+//!   the read set was current. Anchored reads keep this: a word that is unlocked and not newer than rv was
+//!   already so when the clock showed rv (Lemma A), and a transaction that replaced it since and published
+//!   something that we floated on would have held its lock when we looked.
+//! - T2  Words are unique (W3), so an equal word at the re-check means that nothing came between.
+//! - T3  After anchoring, the value is read anew: the one in hand was taken before the clock moved, and a commit
+//!   with the same version may have replaced it since.
+//!
+//! # Memory ordering
+//!
+//! Clock and words are loaded `SeqCst`: two floating readers must agree on the order of two independent writers.
+
+use crate::block::{Look, Pinned, Seen};
+use crate::cause::{Cause, Control};
+use crate::clock::clock;
+use crate::contention::{Patience, Waiting};
+use crate::history;
+use crate::log::Payload;
+use crate::snapshot::{self, AsOf};
+use crate::sync::seqcst_fence_for_loom;
+use crate::tx::{Mode, Tx};
+use crate::validate;
+
+/// Reads up to which looking at all of them again is cheaper than moving the clock for everybody.
+pub(crate) const FLOAT_MAX: usize = if cfg!(any(loom, stm_stress)) { 1 } else { 8 };
+
+/// A consistent look at one variable.
+pub(crate) enum Sample<'t> {
+    /// Unlocked, and the value belongs to the word.
+    Whole(Look, Seen<'t>),
+    /// Locked, or replaced under the look.
+    Busy,
+}
+
+/// Word, value, word for the inline form; word and a dereference for the boxed one.
+#[inline(always)]
+pub(crate) fn sample<'t>(block: Pinned) -> Sample<'t> {
+    let look = block.look();
+    if look.word().is_locked() {
+        return Sample::Busy;
+    }
+    if !look.word().is_inline() {
+        return Sample::Whole(look, Seen::node(look.word().node()));
+    }
+    let bits = block.get().load_bits();
+    if block.get().word().sample_again().same_value(look.word()) {
+        Sample::Whole(look, Seen::Bits(bits))
+    } else {
+        Sample::Busy
+    }
+}
+
+/// As [`sample`], with endless patience: for single reads outside of transactions.
+///
+/// A locked word is waited for, also in the boxed form, where the old value could be had: the owner may have
+/// published another variable of the same commit already, and the caller may have seen that one.
+pub(crate) fn sample_patiently<'t>(block: Pinned) -> (Look, Seen<'t>) {
+    let mut waiting = Waiting::default();
+    loop {
+        match sample(block) {
+            Sample::Whole(look, seen) => return (look, seen),
+            Sample::Busy => waiting.pause(),
+        }
+    }
+}
+
+impl<'t> Tx<'t> {
+    /// The value of `block` as this transaction sees it: its own pending write, or what was published.
+    #[inline(always)]
+    pub(crate) fn see(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        if self.mode == Mode::Update
+            && self.log.writes.find(block).is_none()
+            && let Sample::Whole(look, seen) = sample(block)
+            && (look.version() <= self.rv || self.float())
+        {
+            self.log.reads.push(block, look);
+            return Ok(seen);
+        }
+        self.see_otherwise(block)
+    }
+
+    /// The short case of floating: few earlier reads, all unchanged. Anything else is left to the long way.
+    #[inline(always)]
+    fn float(&self) -> bool {
+        seqcst_fence_for_loom();
+        let reads = self.log.reads.as_slice();
+        reads.len() < FLOAT_MAX
+            && reads
+                .iter()
+                .all(|r| r.block.look().word().same_value(r.look.word()))
+    }
+
+    /// Every other way to read.
+    #[inline(never)]
+    fn see_otherwise(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        match self.mode {
+            Mode::Doomed => Err(Control::CONFLICT),
+            Mode::Snapshot => self.see_as_of(block),
+            Mode::Update => match self.log.writes.find(block) {
+                Some(at) => Ok(match self.log.writes.payload(at) {
+                    Payload::Bits(bits) => Seen::Bits(*bits),
+                    Payload::Node(pending) => Seen::node(pending.node()),
+                }),
+                None => self.see_published(block),
+            },
+        }
+    }
+
+    fn see_published(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        let mut waiting = Waiting::default();
+        loop {
+            let Sample::Whole(look, seen) = sample(block) else {
+                if waiting.round() == Patience::Spent {
+                    return self.fail_reading(Cause::ReadLocked);
+                }
+                continue;
+            };
+            if look.version() <= self.rv {
+                self.log.reads.push(block, look);
+                return Ok(seen);
+            }
+            if self.log.reads.len() < FLOAT_MAX {
+                seqcst_fence_for_loom();
+                match validate::by_reader(self.log.reads.as_slice()) {
+                    Ok(()) => {
+                        self.log.reads.push(block, look);
+                        return Ok(seen);
+                    }
+                    Err(cause) => return self.convert_and_see(cause, block),
+                }
+            }
+            let now = clock().advance_to(look.version());
+            seqcst_fence_for_loom();
+            match validate::by_reader(self.log.reads.as_slice()) {
+                // T3: round again, for the value must be read after the clock was.
+                Ok(()) => self.rv = now.time(),
+                Err(cause) => return self.convert_and_see(cause, block),
+            }
+        }
+    }
+
+    #[cold]
+    fn convert_and_see(&mut self, cause: Cause, block: Pinned) -> Result<Seen<'t>, Control> {
+        match self.convert() {
+            Ok(()) => self.see_as_of(block),
+            Err(snapshot::CannotConvert) => self.fail_reading(cause),
+        }
+    }
+
+    #[cold]
+    fn fail_reading(&mut self, cause: Cause) -> Result<Seen<'t>, Control> {
+        Err(self.doom(cause))
+    }
+
+    /// As [`Tx::see`], for a `Ref` to be given: a pending value seen this way must not change any more (L2).
+    pub(crate) fn see_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        if let Some(at) = self.log.writes.find(block) {
+            self.log.writes.note_ref(at);
+        }
+        self.see(block)
+    }
+
+    /// A read after the attempt has become a snapshot. Still logged: `retry` waits on what was read.
+    #[cold]
+    fn see_as_of(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        // SAFETY: this transaction's snapshot time satisfies what the function asks (`convert`, `Tx::begin`).
+        match unsafe { snapshot::read_as_of(block, self.rv) } {
+            AsOf::Newest(look, seen) => {
+                self.log.reads.push(block, look);
+                Ok(seen)
+            }
+            AsOf::Older(seen) => {
+                self.outdated = true;
+                Ok(seen)
+            }
+            AsOf::InHistory if self.is_tracked() => {
+                self.outdated = true;
+                // SAFETY: H3, tracked, and a version above `rv` was just seen.
+                Ok(Seen::Bits(unsafe { history::bits_at(block, self.rv) }))
+            }
+            AsOf::InHistory => self.fail_reading(Cause::OldValueGone),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Running transactions: the loop of attempts around a body, for threads.
+//!
+//! # State
+//!
+//! ```text
+//!            ┌──────────────── conflict: back off ────────────────┐
+//!            ▼                                                    │
+//!  call ─▶ pin ─▶ begin ─▶ body ─▶ commit / register / roll back ─┤
+//!            ▲                              │                     │
+//!            └── woken ◀── sleep ◀── retry ─┘                     ▼
+//!                                                     log back, unpin, wake, drop, result
+//! ```
+//!
+//! # Invariants
+//!
+//! - A1  User code runs with no word locked, and, the body apart, with the thread outside of a transaction, its
+//!   log in its place, and no pin of ours held.
+//! - A2  A body that panics leaves nothing behind: no lock is held while it runs, and the attempt is cleared away
+//!   before the panic goes on.
+//! - A3  A call that wrote after its attempt had become a snapshot never becomes one again.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+
+use crate::cause::{Cause, Control, Kind};
+use crate::clock::clock;
+use crate::contention;
+use crate::context::{self, Context};
+use crate::error::{Abort, Stm};
+use crate::snapshot::Snapshot;
+use crate::tx::{Start, Tx, Verdict};
+use crate::wait::{Registration, Waiter};
+
+/// What a call remembers from attempt to attempt.
+#[derive(Debug)]
+pub(crate) struct Call {
+    attempts: u32,
+    failures: u32,
+    start: Start,
+    may_be_snapshot: bool,
+}
+
+/// How one attempt ended, seen from its call.
+#[must_use]
+pub(crate) enum Step<R, E> {
+    Done(Result<R, E>),
+    /// Run again, after a back-off if it was a conflict.
+    Again,
+    /// Run again when woken.
+    Wait(Registration),
+    NothingToWaitFor,
+}
+
+impl Call {
+    pub(crate) const fn new() -> Self {
+        Self {
+            attempts: 0,
+            failures: 0,
+            start: Start::Update,
+            may_be_snapshot: true,
+        }
+    }
+
+    /// Failed attempts so far: what the back-off goes by.
+    pub(crate) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// One attempt, cleared away to the last bit.
+    #[inline]
+    pub(crate) fn attempt<R, E>(
+        &mut self,
+        ctx: &Context,
+        body: &mut impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
+        waiter: impl FnOnce() -> Waiter,
+    ) -> Step<R, E> {
+        self.attempts = self.attempts.saturating_add(1);
+        let pin = ctx.pin();
+        let log = ctx.enter();
+        let mut tx = Tx::begin(&pin, log, self.attempts, self.start, self.may_be_snapshot);
+        let answer = catch_unwind(AssertUnwindSafe(|| body(&mut tx)));
+        let verdict = match &answer {
+            Ok(Ok(_)) => tx.commit(),
+            Ok(Err(Abort::User(_))) => tx.roll_back(),
+            Ok(Err(Abort::Control(control))) => tx.stop(*control, waiter),
+            Err(_) => Verdict::Conflict(Cause::Swallowed),
+        };
+        let remains = tx.end();
+        self.may_be_snapshot = remains.may_be_snapshot;
+        let wrote = remains.wrote;
+        let leftovers = ctx.leave(remains.log);
+        if let Verdict::Wait(_) = verdict {
+            // A sleeping thread would keep its last garbage for as long as it sleeps.
+            pin.flush();
+        }
+        drop(pin);
+        // From here on user code may run: A1.
+        match verdict {
+            Verdict::Committed(wake) => {
+                wake.wake_all();
+                drop(leftovers);
+                match answer {
+                    Ok(Ok(result)) => Step::Done(Ok(result)),
+                    Ok(Err(Abort::User(error))) => Step::Done(Err(error)),
+                    Ok(Err(Abort::Control(_))) | Err(_) => {
+                        unreachable!("only a body that came to a result commits")
+                    }
+                }
+            }
+            Verdict::Conflict(cause) => {
+                drop(leftovers);
+                match answer {
+                    Ok(_) => self.note_conflict(cause, wrote),
+                    Err(panic) => resume_unwind(panic),
+                }
+                Step::Again
+            }
+            Verdict::Changed => Step::Again,
+            Verdict::Wait(registration) => Step::Wait(registration),
+            Verdict::NothingToWaitFor => Step::NothingToWaitFor,
+        }
+    }
+
+    /// Chooses how the next attempt begins.
+    #[cold]
+    fn note_conflict(&mut self, cause: Cause, wrote: bool) {
+        self.failures = self.failures.saturating_add(1);
+        // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
+        // gets through. Should it turn out to write, A3 sends it back for good.
+        self.start = if cause.spares_a_snapshot() && !wrote && self.may_be_snapshot {
+            Start::TrackedSnapshot
+        } else {
+            Start::Update
+        };
+    }
+}
+
+/// Attempts until a result.
+#[inline]
+fn run<R, E>(
+    what: &'static str,
+    caller: &'static Location<'static>,
+    mut body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
+) -> Result<R, E> {
+    context::with(|ctx| {
+        ctx.assert_outside(what, caller);
+        let mut call = Call::new();
+        loop {
+            match call.attempt(ctx, &mut body, Waiter::of_this_thread) {
+                Step::Done(result) => return result,
+                Step::Again => contention::back_off(call.failures()),
+                Step::Wait(registration) => registration.waiter().sleep(),
+                Step::NothingToWaitFor => nothing_to_wait_for(what, caller),
+            }
+        }
+    })
+}
+
+#[cold]
+pub(crate) fn nothing_to_wait_for(what: &str, caller: &Location<'_>) -> ! {
+    panic!(
+        "the body of {what} at {caller} called `retry` without having read any variable that another \
+         transaction could write: nothing could ever wake it; read what you wait for before you retry"
+    );
+}
+
+/// Runs `body` as one transaction and returns its result: everything that it read was true together with
+/// everything that it wrote, at one moment within this call.
+///
+/// The body may run several times: when another transaction was in the way, and after a [`retry`](crate::retry).
+/// It must not have effects of its own besides those on variables. Only the last run's writes are ever seen by
+/// anybody. Every run, also one that is thrown away, sees a consistent state.
+///
+/// A body that writes nothing is never aborted for its length: where it would fail it goes on over the state of
+/// one past moment, or starts over once.
+///
+/// # Blocking
+///
+/// Sleeps after a [`retry`](crate::retry) until something that the body read has changed. Otherwise it waits for
+/// other commits only, briefly.
+///
+/// # Panics
+///
+/// - Inside another transaction on the same thread: pass its `tx` on instead.
+/// - If the body retries without having read anything that another transaction could write.
+/// - With the body's panic; then it is as if this call had not been.
+///
+/// ```
+/// use stm_core::{atomically, Stm, TVar, Tx};
+///
+/// fn withdraw(tx: &mut Tx<'_>, from: &TVar<i64>, amount: i64) -> Stm<()> {
+///     stm_core::check(from.read(tx)? >= amount)?; // waits for cover
+///     from.modify(tx, |balance| balance - amount)
+/// }
+/// fn deposit(tx: &mut Tx<'_>, to: &TVar<i64>, amount: i64) -> Stm<()> {
+///     to.modify(tx, |balance| balance + amount)
+/// }
+///
+/// let (a, b) = (TVar::new(100), TVar::new(0));
+/// atomically(|tx| {
+///     withdraw(tx, &a, 30)?;
+///     deposit(tx, &b, 30)
+/// });
+/// assert_eq!((a.load(), b.load()), (70, 30));
+/// ```
+#[track_caller]
+#[inline]
+pub fn atomically<R>(mut body: impl FnMut(&mut Tx<'_>) -> Stm<R>) -> R {
+    let caller = Location::caller();
+    match run::<R, Infallible>("atomically", caller, |tx| body(tx).map_err(Abort::Control)) {
+        Ok(result) => result,
+        Err(never) => match never {},
+    }
+}
+
+/// As [`atomically`], with a body that may fail by its own choice.
+///
+/// # Errors
+///
+/// What the body passed to [`abort`](crate::abort): its writes are undone then. Like a result, an error rests on
+/// a consistent state.
+///
+/// # Blocking
+///
+/// As [`atomically`].
+///
+/// # Panics
+///
+/// As [`atomically`].
+///
+/// ```
+/// use stm_core::{abort, try_atomically, TVar};
+///
+/// let (a, b) = (TVar::new(10), TVar::new(0));
+/// let moved = try_atomically(|tx| {
+///     a.modify(tx, |n| n - 30)?;
+///     b.modify(tx, |n| n + 30)?;
+///     if a.read(tx)? < 0 {
+///         return abort("no cover");
+///     }
+///     Ok(())
+/// });
+/// assert_eq!(moved, Err("no cover"));
+/// assert_eq!((a.load(), b.load()), (10, 0));
+/// ```
+#[track_caller]
+#[inline]
+pub fn try_atomically<R, E>(body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>) -> Result<R, E> {
+    run("try_atomically", Location::caller(), body)
+}
+
+/// Runs `body` over the state of one moment within this call, while writers go on.
+///
+/// It has no read set and cannot fail: the body runs once, however long it is and however much is written
+/// meanwhile. In exchange it cannot write, and it costs two updates of one shared word, so short reads are
+/// cheaper in [`atomically`].
+///
+/// While it runs, values that are replaced stay allocated, and commits of word-sized variables save the old
+/// value once per snapshot time: a snapshot that lasts for minutes under heavy writing costs memory.
+///
+/// Source: Riegel, Felber and Fetzer, "A Lazy Snapshot Algorithm with Eager Validation", DISC 2006,
+/// doi:10.1007/11864219_20, for reading old versions at a fixed time.
+///
+/// # Blocking
+///
+/// Waits for a commit that is under way on a variable that it reads, briefly.
+///
+/// # Panics
+///
+/// - Inside a transaction on the same thread.
+/// - If the body calls [`retry`](crate::retry): what it reads never changes.
+/// - With the body's panic.
+///
+/// ```
+/// use stm_core::{snapshot, ReadTx, Stm, TVar};
+///
+/// fn total(tx: &mut impl ReadTx, accounts: &[TVar<i64>]) -> Stm<i64> {
+///     let mut sum = 0;
+///     for account in accounts {
+///         sum += account.read(tx)?;
+///     }
+///     Ok(sum)
+/// }
+///
+/// let accounts: Vec<_> = (0..100).map(|_| TVar::new(10)).collect();
+/// assert_eq!(snapshot(|s| total(s, &accounts)), 1000);
+/// ```
+#[track_caller]
+pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
+    let caller = Location::caller();
+    context::with(|ctx| {
+        ctx.assert_outside("snapshot", caller);
+        loop {
+            match snapshot_once(ctx, &mut body).map_err(Control::kind) {
+                Ok(result) => return result,
+                Err(Kind::Retry) => panic!(
+                    "the body of snapshot at {caller} called `retry`: a snapshot never changes, so the wait \
+                     would not end; wait in `atomically`"
+                ),
+                // Not from this snapshot, which has no conflicts, but kept from some other transaction.
+                Err(Kind::Conflict) => {}
+            }
+        }
+    })
+}
+
+fn snapshot_once<R>(ctx: &Context, body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> Stm<R> {
+    let pin = ctx.pin();
+    let log = ctx.enter();
+    // After the pin: R2 and H3 rest on it.
+    let ticket = clock().begin_snapshot();
+    let answer = catch_unwind(AssertUnwindSafe(|| body(&mut Snapshot::new(&pin, &ticket))));
+    clock().end_snapshot(ticket);
+    let leftovers = ctx.leave(log);
+    drop(pin);
+    drop(leftovers);
+    answer.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// True while this thread runs the body of a transaction or a snapshot.
+///
+/// ```
+/// use stm_core::{atomically, in_transaction};
+///
+/// assert!(!in_transaction());
+/// assert!(atomically(|_| Ok(in_transaction())));
+/// ```
+#[must_use]
+pub fn in_transaction() -> bool {
+    context::with(Context::is_inside)
+}
+
+/// The guard for what a transaction must not do, input and output above all: a body may run several times and
+/// be thrown away.
+///
+/// # Panics
+///
+/// Inside a transaction, naming `what`.
+///
+/// ```
+/// fn send_mail(_to: &str) {
+///     stm_core::forbid_in_transaction("sending mail");
+///     // ..
+/// }
+/// send_mail("somebody");
+/// ```
+#[track_caller]
+pub fn forbid_in_transaction(what: &str) {
+    assert!(
+        !in_transaction(),
+        "{what} inside a transaction: its body may run several times and be thrown away; \
+         return what is to be done and do it after the transaction"
+    );
+}

@@ -1,0 +1,174 @@
+//! Snapshots: reading everything as of one moment while writers go on, without a read set and without aborts.
+//!
+//! # The problem, and the idea
+//!
+//! A long read in a validating STM loses against any stream of small writes. A snapshot fixes its moment s on the
+//! clock at its begin; whatever is newer it passes over, and takes the old value that the writers left behind:
+//! boxed values are chained anyway, inline ones are saved by the committers as long as the clock shows that a
+//! tracked snapshot lives. The ancestor is multi-versioning as in LSA (Riegel, Felber and Fetzer, "A Lazy
+//! Snapshot Algorithm with Eager Validation", DISC 2006, doi:10.1007/11864219_20).
+//!
+//! # State
+//!
+//! | the word | boxed | inline |
+//! |---|---|---|
+//! | version <= s, unlocked | take it | take it (value between two looks at the word) |
+//! | version <= s, locked | wait: the owner's version may be <= s | wait |
+//! | version > s, locked or not | follow `prev` to the first version <= s | follow history to the first version <= s |
+//!
+//! # Why it is right
+//!
+//! By Lemma A an unlocked word seen after time >= s shows every write with version <= s; a locked one is waited
+//! for. Versions decrease along the chains (Lemma B), so the first with version <= s is the newest such. By
+//! Lemma C the set of commits with version <= s is closed under "comes before". Nothing that is followed has
+//! been freed: B3 and H3.
+//!
+//! # Conversion
+//!
+//! An update transaction that has written nothing and whose validation fails need not start over: it goes on
+//! as a snapshot, if its reads are what a snapshot at some s would have seen.
+//!
+//! - rv was anchored after the begin and no read is newer: s = rv. The reads were valid then.
+//! - Otherwise s = max(begin + 1, rv, newest version read), the clock is first moved to s, and each read is
+//!   checked to be the newest with version <= s.
+//!
+//! s is at least begin + 1 in both cases, so whoever replaces a value that is current at s has loaded a time
+//! above the one at the begin and retires it after our pin (R2). A converted transaction is not counted in the
+//! clock, so nobody saves inline history for it and it must not follow any: where it would have to, it starts
+//! over once, tracked.
+
+use std::marker::PhantomData;
+
+use crate::block::{Look, Pinned, Seen};
+use crate::cause::Control;
+use crate::clock::{Ticket, Time, clock};
+use crate::contention::Waiting;
+use crate::history;
+use crate::log::Read;
+use crate::reclaim::Pin;
+use crate::sync::seqcst_fence_for_loom;
+use crate::tx::{Mode, Tx};
+
+/// What a variable was as of some moment.
+pub(crate) enum AsOf<'t> {
+    /// The current value, and the word it belongs to.
+    Newest(Look, Seen<'t>),
+    /// A boxed value that has been replaced since.
+    Older(Seen<'t>),
+    /// An inline value that has been replaced since: history has it, for those who may look there.
+    InHistory,
+}
+
+/// Reads `block` as of `s`, waiting where a commit is under way.
+///
+/// # Safety
+///
+/// `s` is greater than a time that the clock showed after the pin was taken, and the clock has reached `s`.
+#[inline]
+pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time) -> AsOf<'t> {
+    let mut waiting = Waiting::default();
+    loop {
+        let look = block.look();
+        if look.version() > s {
+            if look.word().is_inline() {
+                return AsOf::InHistory;
+            }
+            // SAFETY: the caller's promise.
+            return AsOf::Older(Seen::node(unsafe { look.newest_at(s) }));
+        }
+        if !look.word().is_locked() {
+            if !look.word().is_inline() {
+                return AsOf::Newest(look, Seen::node(look.word().node()));
+            }
+            let bits = block.get().load_bits();
+            if block.get().word().sample_again().same_value(look.word()) {
+                return AsOf::Newest(look, Seen::Bits(bits));
+            }
+        }
+        waiting.pause();
+    }
+}
+
+/// A read-only transaction over one consistent moment, given to the body of [`snapshot`](crate::snapshot).
+///
+/// It has no operations of its own: variables are read through [`TVar::read`](crate::TVar::read) and
+/// [`TVar::read_ref`](crate::TVar::read_ref), or by any function that takes `&mut impl ReadTx`. Writing does
+/// not compile.
+///
+/// ```compile_fail
+/// let x = stm_core::TVar::new(1);
+/// stm_core::snapshot(|s| x.write(s, 2)); // expects a `Tx`
+/// ```
+#[derive(Debug)]
+pub struct Snapshot<'t> {
+    time: Time,
+    /// Neither `Send` nor `Sync`, and invariant in the attempt's lifetime: a `Ref` must not outlive the pin.
+    _attempt: PhantomData<*mut &'t ()>,
+}
+
+impl<'t> Snapshot<'t> {
+    /// A snapshot at the ticket's time. Pin before ticket: R2 and H3 rest on it.
+    pub(crate) fn new(_pin: &'t Pin, ticket: &Ticket) -> Self {
+        Self {
+            time: ticket.time(),
+            _attempt: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn see(&mut self, block: Pinned) -> Seen<'t> {
+        // SAFETY: K3, a ticket's time is greater than every time shown before; the pin is older than the ticket.
+        match unsafe { read_as_of(block, self.time) } {
+            AsOf::Newest(_, seen) | AsOf::Older(seen) => seen,
+            // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
+            AsOf::InHistory => Seen::Bits(unsafe { history::bits_at(block, self.time) }),
+        }
+    }
+}
+
+/// The attempt stays what it was; its caller aborts it.
+#[derive(Debug)]
+pub(crate) struct CannotConvert;
+
+impl Tx<'_> {
+    /// Goes on as an untracked snapshot, if the reads so far are those of one (see the module docs).
+    #[cold]
+    pub(crate) fn convert(&mut self) -> Result<(), CannotConvert> {
+        if !self.may_be_snapshot || !self.log.writes.is_empty() {
+            return Err(CannotConvert);
+        }
+        let newest = self.log.reads.newest_version();
+        let anchored_since_begin = self.rv > self.begin;
+        let s = if anchored_since_begin && newest <= self.rv {
+            self.rv
+        } else {
+            let s = (self.begin + 1).max(self.rv).max(newest);
+            clock().advance_to(s);
+            seqcst_fence_for_loom();
+            if !self.log.reads.as_slice().iter().all(|r| is_newest_at(r, s)) {
+                return Err(CannotConvert);
+            }
+            s
+        };
+        self.rv = s;
+        self.mode = Mode::Snapshot;
+        Ok(())
+    }
+
+    /// Ends the attempt's life as an update: a snapshot that writes must start over.
+    #[cold]
+    pub(crate) fn wrote_in_snapshot(&mut self) -> Control {
+        self.may_be_snapshot = false;
+        self.doom(crate::cause::Cause::WroteInSnapshot)
+    }
+}
+
+/// Whether `read` is what a snapshot at `s` would have read. An inline value must still be current.
+fn is_newest_at(read: &Read, s: Time) -> bool {
+    // SAFETY: `s` is above the attempt's begin, which was loaded after the pin, and the clock has reached `s`.
+    match unsafe { read_as_of(read.block, s) } {
+        AsOf::Newest(look, _) => look.word().same_value(read.look.word()),
+        AsOf::Older(Seen::Node(node, _)) => node == read.look.word().node(),
+        AsOf::Older(Seen::Bits(_)) | AsOf::InHistory => false,
+    }
+}

@@ -1,0 +1,64 @@
+//! The primitives as they ship.
+
+use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use std::thread::{Thread, current as current_thread, park, yield_now};
+
+/// A mutex without poisoning: what it guards here is only touched by code of this crate that cannot panic half-way.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[inline(always)]
+pub(crate) fn spin_hint() {
+    std::hint::spin_loop();
+}
+
+/// Nothing: on real hardware the `SeqCst` accesses themselves give the order (see the parent module).
+#[inline(always)]
+pub(crate) fn seqcst_fence_for_loom() {}
+
+/// Nothing: the tracked cell exists in the models only.
+#[derive(Debug)]
+pub(crate) struct Published;
+
+impl Published {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(crate) fn mark_written(&self) {}
+
+    #[inline(always)]
+    pub(crate) fn mark_read(&self) {}
+}
+
+/// A process-wide value, made on first use or before.
+macro_rules! statics {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = const $init:expr;) => {
+        $(#[$meta])* static $name: $ty = $init;
+    };
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        $(#[$meta])* static $name: std::sync::LazyLock<$ty> = std::sync::LazyLock::new(|| $init);
+    };
+}
+pub(crate) use statics;
+
+/// A thread-local value whose initialiser is a constant.
+macro_rules! local {
+    (static $name:ident: $ty:ty = $init:expr;) => {
+        thread_local! { static $name: $ty = const { $init } }
+    };
+}
+pub(crate) use local;

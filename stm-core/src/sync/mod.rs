@@ -1,0 +1,115 @@
+//! The ground: atomics, mutexes, parking and thread-locals, from std or from the model checker.
+//!
+//! Every other module takes its shared-memory primitives from here, so that `--cfg loom` runs the very
+//! code that ships. The types are newtypes and not re-exports: a lint on the std names then catches
+//! whoever goes round this file, and the set of operations that the protocol uses stays visible in one
+//! place.
+//!
+//! Two helpers exist for the models' sake and vanish otherwise. [`seqcst_fence_for_loom`] stands where
+//! the protocol relies on the single total order of `SeqCst` accesses, which loom weakens to
+//! acquire/release. [`Published`] is a tracked cell: the writer marks it before publication, a reader
+//! after, and loom reports a race when no ordering edge lies between.
+
+#[cfg(not(loom))]
+mod from_std;
+#[cfg(not(loom))]
+use from_std as imp;
+
+#[cfg(loom)]
+mod from_loom;
+#[cfg(loom)]
+use from_loom as imp;
+
+pub(crate) use imp::{
+    Mutex, Published, Thread, current_thread, local, park, seqcst_fence_for_loom, spin_hint,
+    statics, yield_now,
+};
+pub(crate) use std::sync::atomic::Ordering;
+
+macro_rules! int_atomic {
+    ($name:ident, $int:ty) => {
+        #[derive(Debug)]
+        pub(crate) struct $name(imp::$name);
+
+        #[allow(
+            dead_code,
+            reason = "one set of operations for each width keeps the shim regular"
+        )]
+        impl $name {
+            #[cfg(not(loom))]
+            pub(crate) const fn new(value: $int) -> Self {
+                Self(imp::$name::new(value))
+            }
+
+            #[cfg(loom)]
+            pub(crate) fn new(value: $int) -> Self {
+                Self(imp::$name::new(value))
+            }
+
+            #[inline(always)]
+            pub(crate) fn load(&self, order: Ordering) -> $int {
+                self.0.load(order)
+            }
+
+            #[inline(always)]
+            pub(crate) fn store(&self, value: $int, order: Ordering) {
+                self.0.store(value, order);
+            }
+
+            #[inline(always)]
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $int,
+                new: $int,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$int, $int> {
+                self.0.compare_exchange(current, new, success, failure)
+            }
+
+            #[inline(always)]
+            pub(crate) fn fetch_or(&self, bits: $int, order: Ordering) -> $int {
+                self.0.fetch_or(bits, order)
+            }
+
+            #[inline(always)]
+            pub(crate) fn fetch_add(&self, n: $int, order: Ordering) -> $int {
+                self.0.fetch_add(n, order)
+            }
+
+            #[inline(always)]
+            pub(crate) fn fetch_sub(&self, n: $int, order: Ordering) -> $int {
+                self.0.fetch_sub(n, order)
+            }
+
+            #[inline(always)]
+            pub(crate) fn swap(&self, value: $int, order: Ordering) -> $int {
+                self.0.swap(value, order)
+            }
+        }
+    };
+}
+
+int_atomic!(AtomicU64, u64);
+int_atomic!(AtomicUsize, usize);
+int_atomic!(AtomicU32, u32);
+
+/// An atomic pointer; see the module docs for why it is a newtype.
+#[derive(Debug)]
+pub(crate) struct AtomicPtr<T>(imp::AtomicPtr<T>);
+
+impl<T> AtomicPtr<T> {
+    pub(crate) fn new(value: *mut T) -> Self {
+        Self(imp::AtomicPtr::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
+        self.0.load(order)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        self.0.store(value, order);
+    }
+}

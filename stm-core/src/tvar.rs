@@ -1,0 +1,502 @@
+//! The transactional variable: the typed face of a block.
+//!
+//! # Invariants
+//!
+//! - V1  The block of a `TVar<T>` holds values of type `T` and no other: boxed as `Node<T>`, or inline as bits
+//!   from `bits::to_bits::<T>`. `TVar<T>` is invariant in `T`, so a subtype's handle cannot put in another's.
+//! - V2  The form is fixed at creation: inline where `bits::is_word` says so or `new_pod` was asked, else boxed.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+use crate::bits;
+use crate::block::{BlockHandle, Pinned, Seen};
+use crate::boxed::{Node, NodeHeader, PendingNode};
+use crate::commit::commit;
+use crate::contention;
+use crate::context::{self, Context};
+use crate::error::Stm;
+use crate::log::{Payload, Read, WriteSet};
+use crate::read;
+use crate::read_tx::ReadTx;
+use crate::read_tx::sealed::{ForAccess, RawRef};
+use crate::reclaim::Pin;
+use crate::tx::Tx;
+
+/// A variable shared between threads and tasks, read and written in transactions.
+///
+/// A `TVar` is a handle: cloning it is cheap, needs no `T: Clone`, and gives another handle to the same variable.
+/// The variable goes when its last handle has gone and no transaction can see it any more.
+///
+/// Any `T: Send + Sync + 'static` will do. Integers, floats, `bool` and `char` are kept in place and cost 32 bytes
+/// of heap; other types are boxed, and each write allocates.
+///
+/// ```
+/// use stm_core::{atomically, TVar};
+///
+/// let visits = TVar::new(0u32);
+/// let name = TVar::new(String::from("nobody"));
+/// atomically(|tx| {
+///     visits.modify(tx, |n| n + 1)?;
+///     name.write(tx, "somebody".into())
+/// });
+/// assert_eq!(visits.load(), 1);
+/// assert_eq!(name.load(), "somebody");
+/// ```
+///
+/// # Dropping values
+///
+/// A replaced value is dropped soon after the last transaction that may see it has ended, by whichever thread gets
+/// to it, inside some call of this crate. So `T::drop` must not take a lock that is held around such calls. It
+/// may run a transaction of its own. A panic in it is swallowed.
+pub struct TVar<T> {
+    handle: BlockHandle,
+    /// V1: invariant in `T`. `Send`, `Sync` and unwind safety follow from the bound on the constructors.
+    _type: PhantomData<fn(T) -> T>,
+}
+
+// The block is only ever changed by whole publications, so a panic cannot leave it half-way.
+impl<T> std::panic::UnwindSafe for TVar<T> {}
+impl<T> std::panic::RefUnwindSafe for TVar<T> {}
+
+impl<T: Send + Sync + 'static> TVar<T> {
+    /// A new variable holding `value`. May be called anywhere, also inside a transaction.
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        let handle = if bits::is_word::<T>() {
+            // SAFETY: the types of the closed set fit and have no padding.
+            BlockHandle::inline(unsafe { bits::to_bits(value) })
+        } else {
+            BlockHandle::boxed(value)
+        };
+        Self {
+            handle,
+            _type: PhantomData,
+        }
+    }
+
+    /// As [`TVar::new`], keeping a newtype over a machine word in place like the word itself.
+    ///
+    /// Does not compile for types of more than eight bytes.
+    ///
+    /// ```
+    /// use bytemuck::{AnyBitPattern, NoUninit, Zeroable};
+    /// use stm_core::TVar;
+    ///
+    /// #[derive(Clone, Copy, PartialEq, Debug, Zeroable, AnyBitPattern, NoUninit)]
+    /// #[repr(transparent)]
+    /// struct Cents(i64);
+    ///
+    /// let price = TVar::new_pod(Cents(250));
+    /// assert_eq!(price.load(), Cents(250));
+    /// ```
+    #[cfg(feature = "bytemuck")]
+    #[must_use]
+    pub fn new_pod(value: T) -> Self
+    where
+        T: bytemuck::NoUninit + bytemuck::AnyBitPattern,
+    {
+        const {
+            assert!(
+                bits::fits_word::<T>(),
+                "only types of up to eight bytes can be kept in place"
+            )
+        };
+        Self {
+            // SAFETY: fits (just asserted); `NoUninit` says that there is no padding.
+            handle: BlockHandle::inline(unsafe { bits::to_bits(value) }),
+            _type: PhantomData,
+        }
+    }
+
+    /// Whether both are handles to the same variable.
+    ///
+    /// ```
+    /// use stm_core::TVar;
+    ///
+    /// let a = TVar::new(1);
+    /// assert!(TVar::ptr_eq(&a, &a.clone()));
+    /// assert!(!TVar::ptr_eq(&a, &TVar::new(1)));
+    /// ```
+    #[must_use]
+    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
+        a.handle.address() == b.handle.address()
+    }
+
+    /// The value, cloned, as of the transaction's moment, or as it wrote it itself.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// # Panics
+    ///
+    /// With `T::clone`'s panic; the transaction is doomed then.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let (x, y) = (TVar::new(1), TVar::new(2));
+    /// let sum = atomically(|tx| Ok(x.read(tx)? + y.read(tx)?));
+    /// assert_eq!(sum, 3);
+    /// ```
+    #[inline(always)]
+    pub fn read<X: ReadTx>(&self, tx: &mut X) -> Stm<T>
+    where
+        T: Clone,
+    {
+        // SAFETY: a transaction exists, so this thread is pinned to its end.
+        let block = ForAccess(unsafe { self.handle.pinned() });
+        Ok(match tx.access(block)?.0 {
+            // SAFETY: V1.
+            Seen::Bits(bits) => unsafe { bits::from_bits(bits) },
+            // SAFETY: V1; alive to the end of the attempt.
+            Seen::Node(node, _) => tx.run_user_code(|| unsafe { (*value::<T>(node)).clone() }),
+        })
+    }
+
+    /// A reference to the value as of the transaction's moment, without a clone.
+    ///
+    /// It is tied to the attempt, not to `self` nor to the borrow of the transaction: any number of them can be
+    /// held while the transaction goes on, until the body ends.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let words = [TVar::new(String::from("a")), TVar::new(String::from("b"))];
+    /// let joined = atomically(|tx| {
+    ///     let (first, second) = (words[0].read_ref(tx)?, words[1].read_ref(tx)?);
+    ///     Ok(format!("{}{}", *first, *second))
+    /// });
+    /// assert_eq!(joined, "ab");
+    /// ```
+    #[inline]
+    pub fn read_ref<X: ReadTx>(&self, tx: &mut X) -> Stm<X::Ref<T>> {
+        // SAFETY: as in `read`.
+        let block = ForAccess(unsafe { self.handle.pinned() });
+        let seen = tx.access_for_ref(block)?.0;
+        Ok(X::make_ref(RawRef {
+            seen,
+            _type: PhantomData,
+        }))
+    }
+
+    /// Gives the variable a new value, visible to others once the transaction commits.
+    ///
+    /// Not a read: two transactions that only write a variable do not conflict over it.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`. The value is lost with the attempt.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let x = TVar::new(1);
+    /// atomically(|tx| x.write(tx, 2));
+    /// assert_eq!(x.load(), 2);
+    /// ```
+    #[inline(always)]
+    pub fn write(&self, tx: &mut Tx<'_>, value: T) -> Stm<()> {
+        let payload = self.payload(value);
+        tx.stage(self.pinned_by(tx), payload)
+    }
+
+    /// Replaces the value by a function of it.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `f` or of `T::clone`; the transaction is doomed then.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let x = TVar::new(20);
+    /// atomically(|tx| x.modify(tx, |n| n * 2 + 2));
+    /// assert_eq!(x.load(), 42);
+    /// ```
+    #[inline(always)]
+    pub fn modify(&self, tx: &mut Tx<'_>, f: impl FnOnce(T) -> T) -> Stm<()>
+    where
+        T: Clone,
+    {
+        let old = self.read(tx)?;
+        let new = tx.shielded(|_| f(old));
+        self.write(tx, new)
+    }
+
+    /// Changes the value in place and returns what `f` returns.
+    ///
+    /// The first change in a transaction clones the value; later ones work on that copy. So a vector that is
+    /// pushed to many times in one transaction is cloned once.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `f` or of `T::clone`; the transaction is doomed then.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let list = TVar::new(vec![1]);
+    /// let len = atomically(|tx| {
+    ///     list.update(tx, |v| v.push(2))?;
+    ///     list.update(tx, |v| { v.push(3); v.len() })
+    /// });
+    /// assert_eq!(len, 3);
+    /// ```
+    pub fn update<R>(&self, tx: &mut Tx<'_>, f: impl FnOnce(&mut T) -> R) -> Stm<R>
+    where
+        T: Clone,
+    {
+        tx.check_writable()?;
+        let block = self.pinned_by(tx);
+        if self.is_inline() {
+            let mut value = self.read(tx)?;
+            let result = tx.shielded(|_| f(&mut value));
+            self.write(tx, value)?;
+            return Ok(result);
+        }
+        let own = tx.log.writes.find(block);
+        let node = match own.and_then(|at| tx.log.writes.changeable_node(at)) {
+            Some(node) => node,
+            None => {
+                let copy = self.read(tx)?;
+                let pending = PendingNode::new(copy);
+                let node = pending.node();
+                tx.stage(block, Payload::Node(pending))?;
+                node
+            }
+        };
+        // SAFETY: V1; pending, owned by this attempt, and no `Ref` points to it (L2), so the access is exclusive: `f`
+        // cannot reach the transaction.
+        Ok(tx.shielded(|_| f(unsafe { &mut *value(node) })))
+    }
+
+    /// Writes `value` and gives the old one.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// # Panics
+    ///
+    /// With `T::clone`'s panic; the transaction is doomed then.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let x = TVar::new('a');
+    /// assert_eq!(atomically(|tx| x.replace(tx, 'b')), 'a');
+    /// ```
+    pub fn replace(&self, tx: &mut Tx<'_>, value: T) -> Stm<T>
+    where
+        T: Clone,
+    {
+        let old = self.read(tx)?;
+        self.write(tx, value)?;
+        Ok(old)
+    }
+
+    /// The newest value, outside of any transaction.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for a commit that is under way on this variable, briefly.
+    ///
+    /// # Panics
+    ///
+    /// Inside a transaction on the same thread; with `T::clone`'s panic.
+    ///
+    /// ```
+    /// assert_eq!(stm_core::TVar::new(3).load(), 3);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn load(&self) -> T
+    where
+        T: Clone,
+    {
+        self.alone("TVar::load", |_, pin| self.clone_newest(pin).1)
+    }
+
+    /// Writes `value`, outside of any transaction; versions it and wakes waiters like any commit.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for commits that are under way on this variable, briefly.
+    ///
+    /// # Panics
+    ///
+    /// Inside a transaction on the same thread.
+    ///
+    /// ```
+    /// let x = stm_core::TVar::new(3);
+    /// x.store(4);
+    /// assert_eq!(x.load(), 4);
+    /// ```
+    #[track_caller]
+    pub fn store(&self, value: T) {
+        let payload = self.payload(value);
+        self.publish_alone("TVar::store", payload, |_| (None, ()));
+    }
+
+    /// Writes `value` and gives the one that it replaced, outside of any transaction.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for commits that are under way on this variable, briefly.
+    ///
+    /// # Panics
+    ///
+    /// Inside a transaction on the same thread; with `T::clone`'s panic, and then nothing has happened.
+    ///
+    /// ```
+    /// let x = stm_core::TVar::new(3);
+    /// assert_eq!(x.swap(4), 3);
+    /// assert_eq!(x.load(), 4);
+    /// ```
+    #[must_use = "use `store` if the old value does not matter"]
+    #[track_caller]
+    pub fn swap(&self, value: T) -> T
+    where
+        T: Clone,
+    {
+        let payload = self.payload(value);
+        self.publish_alone("TVar::swap", payload, |pin| {
+            let (read, old) = self.clone_newest(pin);
+            (Some(read), old)
+        })
+    }
+
+    /// One variable's commit, again until it succeeds: `before` says what it reads and what it returns.
+    #[track_caller]
+    fn publish_alone<R>(
+        &self,
+        what: &'static str,
+        payload: Payload,
+        before: impl Fn(&Pin) -> (Option<Read>, R),
+    ) -> R {
+        let (result, wake) = self.alone(what, |_, pin| {
+            let mut writes = WriteSet::default();
+            // SAFETY: pinned; the write set does not outlive the pin.
+            writes.stage(unsafe { self.handle.pinned() }, payload);
+            let mut failures = 0;
+            loop {
+                let (read, result) = before(pin);
+                match commit(pin, read.as_slice(), &mut writes) {
+                    Ok(wake) => return (result, wake),
+                    Err(_) => {
+                        failures += 1;
+                        contention::back_off(failures);
+                    }
+                }
+            }
+        });
+        // Unpinned by now: wakers are user code.
+        wake.wake_all();
+        result
+    }
+
+    /// Pins and runs `f`, outside of any transaction.
+    #[track_caller]
+    fn alone<R>(&self, what: &'static str, f: impl FnOnce(&Context, &Pin) -> R) -> R {
+        let caller = Location::caller();
+        context::with(|ctx| {
+            ctx.assert_outside(what, caller);
+            f(ctx, &ctx.pin())
+        })
+    }
+
+    fn clone_newest(&self, _pin: &Pin) -> (Read, T)
+    where
+        T: Clone,
+    {
+        // SAFETY: pinned, and used under that pin only.
+        let block = unsafe { self.handle.pinned() };
+        let (look, seen) = read::sample_patiently(block);
+        let value = match seen {
+            // SAFETY: V1.
+            Seen::Bits(bits) => unsafe { bits::from_bits(bits) },
+            // SAFETY: V1; alive by the pin.
+            Seen::Node(node, _) => unsafe { (*value::<T>(node)).clone() },
+        };
+        (Read { block, look }, value)
+    }
+
+    #[inline(always)]
+    fn pinned_by(&self, _tx: &Tx<'_>) -> Pinned {
+        // SAFETY: a transaction exists, so this thread is pinned to its end.
+        unsafe { self.handle.pinned() }
+    }
+
+    /// V2, W1.
+    #[inline(always)]
+    fn is_inline(&self) -> bool {
+        bits::is_word::<T>()
+            || (bits::fits_word::<T>() && self.handle.block().word().peek().is_inline())
+    }
+
+    #[inline(always)]
+    fn payload(&self, value: T) -> Payload {
+        if self.is_inline() {
+            // SAFETY: V2, only types without padding that fit have the inline form.
+            Payload::Bits(unsafe { bits::to_bits(value) })
+        } else {
+            Payload::Node(PendingNode::new(value))
+        }
+    }
+}
+
+/// The place of the value in a node of type `T` (V1).
+#[inline(always)]
+fn value<T>(node: *mut NodeHeader) -> *mut T {
+    let node = node.cast::<Node<T>>();
+    // SAFETY: only computes an address; the node is alive where this is called.
+    unsafe { &raw mut (*node).value }
+}
+
+impl<T> Clone for TVar<T> {
+    fn clone(&self) -> Self {
+        Self {
+            handle: self.handle.clone(),
+            _type: PhantomData,
+        }
+    }
+}
+
+/// Shows which variable it is. The value is not shown: reading it takes a transaction, or `load` outside of one.
+impl<T> fmt::Debug for TVar<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TVar").field(&self.handle).finish()
+    }
+}
+
+impl<T: Default + Send + Sync + 'static> Default for TVar<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Send + Sync + 'static> From<T> for TVar<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+const _: () = {
+    const fn auto_traits<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    auto_traits::<TVar<std::cell::Cell<u8>>>();
+};

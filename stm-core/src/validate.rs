@@ -1,0 +1,69 @@
+//! Validation: is everything that the attempt read still what it read?
+//!
+//! One question, asked by two who differ in what a lock means to them. A reader holds no lock, so it may wait
+//! until the owner of a locked word has published or given up. A committer holds locks, so it must not wait
+//! (two of them could wait for each other): to it a word that somebody else locks has changed. A word that it
+//! locked itself is judged by the word that its lock replaced.
+//!
+//! Equality of words is equality of values (W3).
+
+use crate::cause::Cause;
+use crate::contention::{Patience, Waiting};
+use crate::log::{Read, WriteSet};
+
+/// For a reader: every read still holds, at some moment during this call.
+///
+/// # Errors
+///
+/// [`Cause::ReadChanged`], or [`Cause::ReadLocked`] if patience ended.
+#[inline]
+pub(crate) fn by_reader(reads: &[Read]) -> Result<(), Cause> {
+    for read in reads {
+        // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
+        if !read.block.look().word().same_value(read.look.word()) {
+            still_holds(read)?;
+        }
+    }
+    Ok(())
+}
+
+/// The slow half of `by_reader`: the word differs, perhaps by its lock only.
+#[cold]
+fn still_holds(read: &Read) -> Result<(), Cause> {
+    let mut waiting = Waiting::default();
+    loop {
+        let now = read.block.look().word();
+        if now.settled() != read.look.word().settled() {
+            return Err(Cause::ReadChanged);
+        }
+        if !now.is_locked() {
+            return Ok(());
+        }
+        if waiting.round() == Patience::Spent {
+            return Err(Cause::ReadLocked);
+        }
+    }
+}
+
+/// For a committer that has locked `writes`: every read still holds and nobody else is about to replace it.
+///
+/// # Errors
+///
+/// [`Cause::CommitChanged`].
+#[inline]
+pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet) -> Result<(), Cause> {
+    for read in reads {
+        let now = read.block.look().word();
+        if now.same_value(read.look.word()) {
+            continue;
+        }
+        let own = now.is_locked()
+            && writes
+                .find(read.block)
+                .is_some_and(|at| writes.sealed()[at].replaced.same_value(read.look.word()));
+        if !own {
+            return Err(Cause::CommitChanged);
+        }
+    }
+    Ok(())
+}

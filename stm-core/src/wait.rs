@@ -1,0 +1,282 @@
+//! Waiting: how a transaction that called `retry` sleeps until something that it read has changed.
+//!
+//! # The problem, and the idea
+//!
+//! A waiter must not miss the commit that changes what it read, and a committer must not pay for waiting when
+//! nobody waits. So each word has a WAITERS bit: the committer's lock sees it for free, and only then looks
+//! into a table beside the variables for whom to wake. Blocking `retry` is from Harris, Marlow, Peyton Jones
+//! and Herlihy, "Composable Memory Transactions" (PPoPP 2005, doi:10.1145/1065944.1065952).
+//!
+//! # The race, and why no wake-up is lost
+//!
+//! For each variable that it read:
+//!
+//! - The waiter (a) registers in the table, then (b) sets WAITERS and looks at the word it replaced: locked or
+//!   changed means do not sleep.
+//! - The committer (c) locks the word, then (d) publishes, unlocks, and if its lock saw WAITERS, (e) detaches the
+//!   variable's list from the table and wakes everybody on it.
+//!
+//! (b) and (c) are read-modify-writes of one word, so one of them is first. If (b) is first, (c) sees the bit and
+//! acquires (a), so (e) finds the registration. If (c) is first, (b) finds the word locked or, after (d), changed,
+//! and the waiter does not sleep. An aborting committer puts the bit back with the word.
+//!
+//! A registration made after (d) may be detached by (e), too: it wakes for nothing, once (P6 allows it: that
+//! commit overlapped the registration).
+//!
+//! # Invariants
+//!
+//! - N1  A [`Waiter`] serves one wait and is woken at most once.
+//! - N2  No user code runs under a shard's mutex: wakers are cloned before and dropped after, counted handles
+//!   are dropped outside, wakes happen outside.
+//! - N3  A registration holds handles to its variables, so an address in the table means one variable as long as
+//!   anybody waits on it, and dropping the registration removes all of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crossbeam_utils::CachePadded;
+use smallvec::SmallVec;
+
+use crate::block::{BlockHandle, Pinned};
+use crate::log::Read;
+use crate::shield;
+use crate::sync::{AtomicU32, Mutex, Ordering, Thread, current_thread, park, statics};
+use crate::word::Announce;
+
+const SHARDS: usize = if cfg!(loom) { 1 } else { 64 };
+
+type Queue = SmallVec<[Arc<Waiter>; 2]>;
+
+/// Waiters by variable. Sharded, so that unrelated waits rarely meet.
+#[derive(Debug)]
+struct Table {
+    shards: Vec<CachePadded<Mutex<HashMap<usize, Queue>>>>,
+}
+
+statics! {
+    static TABLE: Table = Table::new();
+}
+
+impl Table {
+    fn new() -> Self {
+        let shard = || CachePadded::new(Mutex::new(HashMap::new()));
+        Self {
+            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
+        }
+    }
+
+    fn shard(&self, address: usize) -> &Mutex<HashMap<usize, Queue>> {
+        // Blocks are 16-aligned and often lie in a row.
+        &self.shards[(address >> 5) % SHARDS]
+    }
+
+    fn add(&self, address: usize, waiter: Arc<Waiter>) {
+        self.shard(address)
+            .lock()
+            .entry(address)
+            .or_default()
+            .push(waiter);
+    }
+
+    fn remove(&self, address: usize, waiter: &Arc<Waiter>) {
+        let mut shard = self.shard(address).lock();
+        let Some(queue) = shard.get_mut(&address) else {
+            return;
+        };
+        // Order is kept: who waits longest is woken first.
+        let removed = queue
+            .iter()
+            .position(|w| Arc::ptr_eq(w, waiter))
+            .map(|at| queue.remove(at));
+        let gone = if queue.is_empty() {
+            shard.remove(&address)
+        } else {
+            None
+        };
+        drop(shard);
+        // N2: a waiter may own a waker.
+        drop((removed, gone));
+    }
+
+    fn detach(&self, address: usize) -> Queue {
+        self.shard(address)
+            .lock()
+            .remove(&address)
+            .unwrap_or_default()
+    }
+}
+
+/// How many waits are registered now, counting each variable of each wait.
+pub(crate) fn registered() -> usize {
+    let count = |shard: &CachePadded<Mutex<HashMap<usize, Queue>>>| {
+        shard.lock().values().map(SmallVec::len).sum::<usize>()
+    };
+    TABLE.shards.iter().map(count).sum()
+}
+
+/// Who sleeps.
+enum Sleeper {
+    Thread(Thread),
+    /// The waker that the last poll left. Taken by whoever wakes.
+    Task(Mutex<Option<Waker>>),
+}
+
+/// One wait of one thread or task (N1).
+pub(crate) struct Waiter {
+    woken: AtomicU32,
+    sleeper: Sleeper,
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.sleeper {
+            Sleeper::Thread(_) => "thread",
+            Sleeper::Task(_) => "task",
+        };
+        f.debug_struct("Waiter")
+            .field("sleeper", &kind)
+            .field("woken", &self.is_woken())
+            .finish()
+    }
+}
+
+impl Waiter {
+    pub(crate) fn of_this_thread() -> Self {
+        Self {
+            woken: AtomicU32::new(0),
+            sleeper: Sleeper::Thread(current_thread()),
+        }
+    }
+
+    /// A task's, still without a waker: the poll that made it leaves one by `refresh` and then asks `is_woken`.
+    pub(crate) fn of_a_task() -> Self {
+        Self {
+            woken: AtomicU32::new(0),
+            sleeper: Sleeper::Task(Mutex::new(None)),
+        }
+    }
+
+    /// Acquire: pairs with the swap in `wake`; the rerun sees at least what the waking commit published.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire) != 0
+    }
+
+    fn wake(&self) {
+        // AcqRel: the Release half pairs with `is_woken`.
+        if self.woken.swap(1, Ordering::AcqRel) != 0 {
+            return;
+        }
+        match &self.sleeper {
+            Sleeper::Thread(thread) => thread.unpark(),
+            Sleeper::Task(slot) => {
+                let waker = slot.lock().take();
+                if let Some(waker) = waker {
+                    // A waker is user code; one that panics must not keep the others asleep.
+                    shield::run(|| waker.wake());
+                }
+            }
+        }
+    }
+
+    /// Sleeps until woken. For threads.
+    pub(crate) fn sleep(&self) {
+        // The token of `park` may be somebody else's, so `woken` decides.
+        while !self.is_woken() {
+            park();
+        }
+    }
+
+    /// Leaves a fresh waker for the task. Either the waking side finds it, or `is_woken` is true afterwards.
+    pub(crate) fn refresh(&self, waker: &Waker) {
+        if let Sleeper::Task(slot) = &self.sleeper {
+            let fresh = waker.clone();
+            let stale = slot.lock().replace(fresh);
+            drop(stale);
+        }
+    }
+}
+
+/// A wait in the table (N3). Dropping it takes it out again, whatever the reason.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    waiter: Arc<Waiter>,
+    on: Vec<BlockHandle>,
+}
+
+/// How a wish to wait ended.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Register {
+    /// Every variable is unchanged and bears the bit: sleep.
+    Asleep(Registration),
+    /// Something has changed already: run again.
+    Changed,
+    /// Nothing was read that anybody could ever write: the wait would not end.
+    NothingToWaitFor,
+}
+
+impl Registration {
+    /// Registers `waiter` for every variable in `reads`, steps (a) and (b). Called pinned.
+    pub(crate) fn new(waiter: Waiter, reads: &[Read]) -> Register {
+        let mut once: SmallVec<[Read; 16]> = SmallVec::from_slice(reads);
+        once.sort_unstable_by_key(|r| r.block.address());
+        once.dedup_by_key(|r| r.block.address());
+
+        let mut this = Self {
+            waiter: Arc::new(waiter),
+            on: Vec::with_capacity(once.len()),
+        };
+        for read in once {
+            let Some(handle) = read.block.try_acquire() else {
+                continue;
+            };
+            // Entered before the table is: should anything unwind from here, the drop removes it.
+            this.on.push(handle);
+            TABLE.add(read.block.address(), Arc::clone(&this.waiter));
+            match read.block.get().word().announce_waiter(read.look.word()) {
+                Announce::Unchanged => {}
+                Announce::Moved => return Register::Changed,
+            }
+        }
+        if this.on.is_empty() {
+            return Register::NothingToWaitFor;
+        }
+        Register::Asleep(this)
+    }
+
+    pub(crate) fn waiter(&self) -> &Waiter {
+        &self.waiter
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        for handle in &self.on {
+            TABLE.remove(handle.address(), &self.waiter);
+        }
+    }
+}
+
+/// The variables of a commit whose lock saw WAITERS; to be woken once all is unlocked and unpinned.
+#[derive(Debug, Default)]
+#[must_use = "who waits on these sleeps until somebody wakes them"]
+pub(crate) struct WakeList(SmallVec<[usize; 4]>);
+
+impl WakeList {
+    #[cold]
+    pub(crate) fn push(&mut self, block: Pinned) {
+        self.0.push(block.address());
+    }
+
+    /// Step (e). Runs wakers: outside of every lock, pin and transaction.
+    #[inline]
+    pub(crate) fn wake_all(self) {
+        for address in self.0 {
+            for waiter in TABLE.detach(address) {
+                waiter.wake();
+            }
+        }
+    }
+}
