@@ -68,38 +68,69 @@ impl NodeOps {
     }
 }
 
-/// A boxed value that is not published yet: owned by one write set, private to one attempt.
+/// A value that is not published yet: owned by one write set, private to one attempt.
+///
+/// Two words that travel in registers: the bits of an inline value, or a boxed value's node and operations.
 #[derive(Debug)]
-pub(crate) struct PendingNode {
-    node: *mut NodeHeader,
-    ops: &'static NodeOps,
+pub(crate) struct Pending {
+    data: u64,
+    /// None says inline.
+    ops: Option<&'static NodeOps>,
 }
 
-impl PendingNode {
-    pub(crate) fn new<T>(value: T) -> Self {
+impl Pending {
+    #[inline(always)]
+    pub(crate) const fn bits(bits: u64) -> Self {
         Self {
-            node: new_node(value),
-            ops: NodeOps::of::<T>(),
+            data: bits,
+            ops: None,
         }
     }
 
     #[inline(always)]
-    pub(crate) const fn node(&self) -> *mut NodeHeader {
-        self.node
+    pub(crate) fn boxed<T>(value: T) -> Self {
+        Self {
+            data: new_node(value).expose_provenance() as u64,
+            ops: Some(NodeOps::of::<T>()),
+        }
     }
 
     #[inline(always)]
-    pub(crate) const fn ops(&self) -> &'static NodeOps {
-        self.ops
+    pub(crate) fn view(&self) -> PendingView {
+        match self.ops {
+            None => PendingView::Bits(self.data),
+            Some(ops) => {
+                PendingView::Node(ptr::with_exposed_provenance_mut(self.data as usize), ops)
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_boxed(&self) -> bool {
+        self.ops.is_some()
     }
 }
 
-impl Drop for PendingNode {
+/// What a [`Pending`] is.
+pub(crate) enum PendingView {
+    Bits(u64),
+    Node(*mut NodeHeader, &'static NodeOps),
+}
+
+impl Drop for Pending {
+    #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: owned and never published (a commit forgets what it has published), and the attempt that could hold a
-        // `Ref` to it is over (L3 in the write set).
-        shield::run(|| unsafe { self.ops.free(self.node) });
+        if let PendingView::Node(node, ops) = self.view() {
+            free_pending(node, ops);
+        }
     }
+}
+
+#[cold]
+fn free_pending(node: *mut NodeHeader, ops: &'static NodeOps) {
+    // SAFETY: owned and never published (a commit forgets what it has published), and the attempt that could hold a
+    // `Ref` to it is over (L3 in the write set).
+    shield::run(|| unsafe { ops.free(node) });
 }
 
 /// # Safety

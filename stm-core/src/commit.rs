@@ -45,12 +45,12 @@
 
 use smallvec::SmallVec;
 
-use crate::boxed;
+use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
 use crate::history::{self, HistoryNode};
-use crate::log::{Payload, Read, Write, WriteSet};
+use crate::log::{Read, Write, WriteSet};
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
@@ -61,8 +61,13 @@ use crate::word::{AtomicWord, Successor, TryLock, Word};
 /// # Errors
 ///
 /// The cause, with every lock undone and `writes` as they were (but sealed): nothing has happened.
-#[inline]
-pub(crate) fn commit(pin: &Pin, reads: &[Read], writes: &mut WriteSet) -> Result<WakeList, Cause> {
+#[inline(always)]
+pub(crate) fn commit(
+    pin: &Pin,
+    reads: &[Read],
+    writes: &mut WriteSet,
+    wakes: &mut WakeList,
+) -> Result<(), Cause> {
     writes.seal();
     lock_all(writes.sealed_mut())?;
     AtomicWord::after_last_lock();
@@ -77,10 +82,15 @@ pub(crate) fn commit(pin: &Pin, reads: &[Read], writes: &mut WriteSet) -> Result
     } else {
         History::new()
     };
-    let wake = publish(writes.sealed(), version);
-    retire(pin, writes.sealed(), history);
+    publish(writes.sealed(), version, wakes);
+    if writes.has_boxed() {
+        retire_nodes(pin, writes.sealed());
+    }
+    if snapshots_live {
+        retire_history(pin, history);
+    }
     writes.forget_published();
-    Ok(wake)
+    Ok(())
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
@@ -153,42 +163,43 @@ fn save_history(writes: &[Write], version: Time) -> History {
 
 /// Step 6.
 #[inline(always)]
-fn publish(writes: &[Write], version: Time) -> WakeList {
-    let mut wake = WakeList::default();
+fn publish(writes: &[Write], version: Time, wakes: &mut WakeList) {
     for write in writes {
         let block = write.block.get();
-        let word = match &write.payload {
-            Payload::Bits(bits) => {
+        let word = match write.pending.view() {
+            PendingView::Bits(bits) => {
                 let Successor::Word(word) = write.replaced.successor(version) else {
                     unreachable!("step 2 chose a version under which every word has a successor")
                 };
-                block.store_bits(*bits);
+                block.store_bits(bits);
                 word
             }
-            Payload::Node(pending) => {
-                // SAFETY: pending until the next line, and we own the lock of the word that it goes into.
-                unsafe { boxed::prepare(pending.node(), version, write.replaced.node()) };
-                Word::of_node(pending.node())
+            PendingView::Node(node, _) => {
+                // SAFETY: pending until the next store, and we own the lock of the word that it goes into.
+                unsafe { boxed::prepare(node, version, write.replaced.node()) };
+                Word::of_node(node)
             }
         };
         block.word().publish(word);
         if write.replaced.has_waiters() {
-            wake.push(write.block);
+            wakes.push(write.block);
         }
     }
-    wake
 }
 
 /// Step 7, our half. After all unlocks, so that nobody waits for the collector's bookkeeping.
-#[inline(always)]
-fn retire(pin: &Pin, writes: &[Write], history: History) {
+fn retire_nodes(pin: &Pin, writes: &[Write]) {
     for write in writes {
-        if let Payload::Node(pending) = &write.payload {
-            let (ops, old) = (pending.ops(), write.replaced.node());
+        if let PendingView::Node(_, ops) = write.pending.view() {
+            let old = write.replaced.node();
             // SAFETY: R1, the word that led to `old` was replaced above; only those who pinned before can still reach it.
             unsafe { pin.retire(move || ops.free(old)) };
         }
     }
+}
+
+#[cold]
+fn retire_history(pin: &Pin, history: History) {
     for node in history {
         // SAFETY: H2; snapshots that may walk to it pinned before.
         unsafe { pin.retire(move || history::free(node)) };

@@ -5,23 +5,23 @@
 //!
 //! - C1  `inside` is true exactly while a body, a snapshot's body or a commit of this thread runs. It is false
 //!   while values are dropped, wakers called or pins taken, so that their user code may run transactions.
-//! - C2  The log is taken after the pin and put back, empty, before the unpin (a pin may run a value's `Drop`,
-//!   and that may run a transaction).
+//! - C2  The log belongs to the one [`Inside`] of the thread: made after the pin, left, with the log empty, before
+//!   the unpin (a pin may run a value's `Drop`, and that may run a transaction).
 //!
 //! A thread whose locals are being destroyed still works: it gets a context for the one call. Only the check
 //! against nesting is lost then.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::panic::Location;
 
-use crate::log::{Leftovers, Log};
+use crate::log::{Aftermath, Log};
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
 
 pub(crate) struct Context {
     participant: OnceCell<Participant>,
     inside: Cell<bool>,
-    spare: Cell<Option<Box<Log>>>,
+    log: UnsafeCell<Log>,
 }
 
 local! {
@@ -44,7 +44,7 @@ impl Context {
         Self {
             participant: OnceCell::new(),
             inside: Cell::new(false),
-            spare: Cell::new(None),
+            log: UnsafeCell::new(Log::new()),
         }
     }
 
@@ -67,18 +67,28 @@ impl Context {
 
     /// The pin has been taken: the body may begin (C1, C2).
     #[inline(always)]
-    pub(crate) fn enter(&self) -> Box<Log> {
-        self.inside.set(true);
-        self.spare.take().unwrap_or_default()
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        assert!(!self.inside.replace(true), "a second transaction inside");
+        Inside(self)
+    }
+}
+
+/// The thread is inside a transaction; this owns its log.
+pub(crate) struct Inside<'c>(&'c Context);
+
+impl Inside<'_> {
+    #[inline(always)]
+    pub(crate) fn log(&mut self) -> &mut Log {
+        // SAFETY: C2, there is one `Inside` at a time, and only through it is the log reached.
+        unsafe { &mut *self.0.log.get() }
     }
 
-    /// The attempt is over: empties the log and puts it back.
+    /// The attempt is over: empties the log and frees it for the next.
     #[inline(always)]
-    pub(crate) fn leave(&self, mut log: Box<Log>) -> Leftovers {
-        let leftovers = log.clear();
-        self.spare.set(Some(log));
-        self.inside.set(false);
-        leftovers
+    pub(crate) fn leave(mut self) -> Option<Aftermath> {
+        let aftermath = self.log().clear();
+        self.0.inside.set(false);
+        aftermath
     }
 }
 

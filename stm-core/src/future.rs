@@ -33,7 +33,7 @@ pub struct AtomicallyAsync<F, R> {
 
 enum State {
     Running(Call),
-    Waiting(Call, Registration),
+    Waiting(Call, Box<Registration>),
     Finished,
 }
 
@@ -136,7 +136,11 @@ where
 /// Leaves the task's waker with the registration; gives the call back if it has been woken by then.
 ///
 /// A poll without a wake-up only does this: it does not run the body.
-fn settle(call: Call, registration: Registration, cx: &TaskContext<'_>) -> Result<Call, State> {
+fn settle(
+    call: Call,
+    registration: Box<Registration>,
+    cx: &TaskContext<'_>,
+) -> Result<Call, State> {
     registration.waiter().refresh(cx.waker());
     if registration.waiter().is_woken() {
         Ok(call)

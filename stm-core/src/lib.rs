@@ -12,6 +12,7 @@ mod clock;
 #[allow(unsafe_code)]
 mod commit;
 mod contention;
+#[allow(unsafe_code)]
 mod context;
 mod error;
 mod future;

@@ -32,11 +32,11 @@
 //! Clock and words are loaded `SeqCst`: two floating readers must agree on the order of two independent writers.
 
 use crate::block::{Look, Pinned, Seen};
+use crate::boxed::PendingView;
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
 use crate::contention::{Patience, Waiting};
 use crate::history;
-use crate::log::Payload;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
@@ -118,9 +118,9 @@ impl<'t> Tx<'t> {
             Mode::Doomed => Err(Control::CONFLICT),
             Mode::Snapshot => self.see_as_of(block),
             Mode::Update => match self.log.writes.find(block) {
-                Some(at) => Ok(match self.log.writes.payload(at) {
-                    Payload::Bits(bits) => Seen::Bits(*bits),
-                    Payload::Node(pending) => Seen::node(pending.node()),
+                Some(at) => Ok(match self.log.writes.pending(at) {
+                    PendingView::Bits(bits) => Seen::Bits(bits),
+                    PendingView::Node(node, _) => Seen::node(node),
                 }),
                 None => self.see_published(block),
             },

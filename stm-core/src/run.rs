@@ -28,7 +28,7 @@ use crate::contention;
 use crate::context::{self, Context};
 use crate::error::{Abort, Stm};
 use crate::snapshot::Snapshot;
-use crate::tx::{Start, Tx, Verdict};
+use crate::tx::{Remains, Start, Tx, Verdict};
 use crate::wait::{Registration, Waiter};
 
 /// What a call remembers from attempt to attempt.
@@ -47,7 +47,7 @@ pub(crate) enum Step<R, E> {
     /// Run again, after a back-off if it was a conflict.
     Again,
     /// Run again when woken.
-    Wait(Registration),
+    Wait(Box<Registration>),
     NothingToWaitFor,
 }
 
@@ -76,8 +76,14 @@ impl Call {
     ) -> Step<R, E> {
         self.attempts = self.attempts.saturating_add(1);
         let pin = ctx.pin();
-        let log = ctx.enter();
-        let mut tx = Tx::begin(&pin, log, self.attempts, self.start, self.may_be_snapshot);
+        let mut inside = ctx.enter();
+        let mut tx = Tx::begin(
+            &pin,
+            inside.log(),
+            self.attempts,
+            self.start,
+            self.may_be_snapshot,
+        );
         let answer = catch_unwind(AssertUnwindSafe(|| body(&mut tx)));
         let verdict = match &answer {
             Ok(Ok(_)) => tx.commit(),
@@ -86,48 +92,38 @@ impl Call {
             Err(_) => Verdict::Conflict(Cause::Swallowed),
         };
         let remains = tx.end();
-        self.may_be_snapshot = remains.may_be_snapshot;
-        let wrote = remains.wrote;
-        let leftovers = ctx.leave(remains.log);
+        let aftermath = inside.leave();
         if let Verdict::Wait(_) = verdict {
             // A sleeping thread would keep its last garbage for as long as it sleeps.
             pin.flush();
         }
         drop(pin);
         // From here on user code may run: A1.
-        match verdict {
-            Verdict::Committed(wake) => {
-                wake.wake_all();
-                drop(leftovers);
-                match answer {
-                    Ok(Ok(result)) => Step::Done(Ok(result)),
-                    Ok(Err(Abort::User(error))) => Step::Done(Err(error)),
-                    Ok(Err(Abort::Control(_))) | Err(_) => {
-                        unreachable!("only a body that came to a result commits")
-                    }
-                }
-            }
-            Verdict::Conflict(cause) => {
-                drop(leftovers);
-                match answer {
-                    Ok(_) => self.note_conflict(cause, wrote),
-                    Err(panic) => resume_unwind(panic),
-                }
+        if let Some(aftermath) = aftermath {
+            aftermath.settle();
+        }
+        match (verdict, answer) {
+            (Verdict::Committed, Ok(Ok(result))) => Step::Done(Ok(result)),
+            (Verdict::Committed, Ok(Err(Abort::User(error)))) => Step::Done(Err(error)),
+            (_, Err(panic)) => resume_unwind(panic),
+            (Verdict::Conflict(cause), _) => {
+                self.note_conflict(cause, remains);
                 Step::Again
             }
-            Verdict::Changed => Step::Again,
-            Verdict::Wait(registration) => Step::Wait(registration),
-            Verdict::NothingToWaitFor => Step::NothingToWaitFor,
+            (Verdict::Wait(registration), _) => Step::Wait(registration),
+            (Verdict::NothingToWaitFor, _) => Step::NothingToWaitFor,
+            (Verdict::Changed | Verdict::Committed, _) => Step::Again,
         }
     }
 
     /// Chooses how the next attempt begins.
     #[cold]
-    fn note_conflict(&mut self, cause: Cause, wrote: bool) {
+    fn note_conflict(&mut self, cause: Cause, remains: Remains) {
+        self.may_be_snapshot = remains.may_be_snapshot;
         self.failures = self.failures.saturating_add(1);
         // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
         // gets through. Should it turn out to write, A3 sends it back for good.
-        self.start = if cause.spares_a_snapshot() && !wrote && self.may_be_snapshot {
+        self.start = if cause.spares_a_snapshot() && !remains.wrote && self.may_be_snapshot {
             Start::TrackedSnapshot
         } else {
             Start::Update
@@ -306,14 +302,13 @@ pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
 
 fn snapshot_once<R>(ctx: &Context, body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> Stm<R> {
     let pin = ctx.pin();
-    let log = ctx.enter();
+    let inside = ctx.enter();
     // After the pin: R2 and H3 rest on it.
     let ticket = clock().begin_snapshot();
     let answer = catch_unwind(AssertUnwindSafe(|| body(&mut Snapshot::new(&pin, &ticket))));
     clock().end_snapshot(ticket);
-    let leftovers = ctx.leave(log);
+    inside.leave();
     drop(pin);
-    drop(leftovers);
     answer.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

@@ -12,17 +12,18 @@ use std::panic::Location;
 
 use crate::bits;
 use crate::block::{BlockHandle, Pinned, Seen};
-use crate::boxed::{Node, NodeHeader, PendingNode};
+use crate::boxed::{Node, NodeHeader, Pending};
 use crate::commit::commit;
 use crate::contention;
 use crate::context::{self, Context};
 use crate::error::Stm;
-use crate::log::{Payload, Read, WriteSet};
+use crate::log::{Read, WriteSet};
 use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, RawRef};
 use crate::reclaim::Pin;
 use crate::tx::Tx;
+use crate::wait::WakeList;
 
 /// A variable shared between threads and tasks, read and written in transactions.
 ///
@@ -203,8 +204,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[inline(always)]
     pub fn write(&self, tx: &mut Tx<'_>, value: T) -> Stm<()> {
-        let payload = self.payload(value);
-        tx.stage(self.pinned_by(tx), payload)
+        let pending = self.pending(value);
+        tx.stage(self.pinned_by(tx), pending)
     }
 
     /// Replaces the value by a function of it.
@@ -274,10 +275,12 @@ impl<T: Send + Sync + 'static> TVar<T> {
             Some(node) => node,
             None => {
                 let copy = self.read(tx)?;
-                let pending = PendingNode::new(copy);
-                let node = pending.node();
-                tx.stage(block, Payload::Node(pending))?;
-                node
+                tx.stage(block, Pending::boxed(copy))?;
+                let at = tx.log.writes.find(block).expect("just staged");
+                tx.log
+                    .writes
+                    .changeable_node(at)
+                    .expect("just staged, so no older than any savepoint")
             }
         };
         // SAFETY: V1; pending, owned by this attempt, and no `Ref` points to it (L2), so the access is exclusive: `f`
@@ -349,8 +352,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[track_caller]
     pub fn store(&self, value: T) {
-        let payload = self.payload(value);
-        self.publish_alone("TVar::store", payload, |_| (None, ()));
+        let pending = self.pending(value);
+        self.publish_alone("TVar::store", pending, |_| (None, ()));
     }
 
     /// Writes `value` and gives the one that it replaced, outside of any transaction.
@@ -374,8 +377,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        let payload = self.payload(value);
-        self.publish_alone("TVar::swap", payload, |pin| {
+        let pending = self.pending(value);
+        self.publish_alone("TVar::swap", pending, |pin| {
             let (read, old) = self.clone_newest(pin);
             (Some(read), old)
         })
@@ -386,18 +389,19 @@ impl<T: Send + Sync + 'static> TVar<T> {
     fn publish_alone<R>(
         &self,
         what: &'static str,
-        payload: Payload,
+        pending: Pending,
         before: impl Fn(&Pin) -> (Option<Read>, R),
     ) -> R {
-        let (result, wake) = self.alone(what, |_, pin| {
-            let mut writes = WriteSet::default();
+        let (result, wakes) = self.alone(what, |_, pin| {
+            let mut writes = WriteSet::new();
+            let mut wakes = WakeList::new();
             // SAFETY: pinned; the write set does not outlive the pin.
-            writes.stage(unsafe { self.handle.pinned() }, payload);
+            writes.stage(unsafe { self.handle.pinned() }, pending);
             let mut failures = 0;
             loop {
                 let (read, result) = before(pin);
-                match commit(pin, read.as_slice(), &mut writes) {
-                    Ok(wake) => return (result, wake),
+                match commit(pin, read.as_slice(), &mut writes, &mut wakes) {
+                    Ok(()) => return (result, wakes),
                     Err(_) => {
                         failures += 1;
                         contention::back_off(failures);
@@ -406,7 +410,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
             }
         });
         // Unpinned by now: wakers are user code.
-        wake.wake_all();
+        wakes.wake_all();
         result
     }
 
@@ -450,12 +454,12 @@ impl<T: Send + Sync + 'static> TVar<T> {
     }
 
     #[inline(always)]
-    fn payload(&self, value: T) -> Payload {
+    fn pending(&self, value: T) -> Pending {
         if self.is_inline() {
             // SAFETY: V2, only types without padding that fit have the inline form.
-            Payload::Bits(unsafe { bits::to_bits(value) })
+            Pending::bits(unsafe { bits::to_bits(value) })
         } else {
-            Payload::Node(PendingNode::new(value))
+            Pending::boxed(value)
         }
     }
 }

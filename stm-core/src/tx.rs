@@ -24,13 +24,14 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::block::Pinned;
+use crate::boxed::Pending;
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::{Ticket, Time, clock};
 use crate::commit;
-use crate::log::{Log, Payload};
+use crate::log::Log;
 use crate::reclaim::Pin;
 use crate::sync::seqcst_fence_for_loom;
-use crate::wait::{Register, Registration, Waiter, WakeList};
+use crate::wait::{Register, Registration, Waiter};
 
 /// What the attempt is by now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +71,7 @@ pub struct Tx<'t> {
     pub(crate) begin: Time,
     /// The moment as of which anchored reads are valid; in Snapshot mode its time.
     pub(crate) rv: Time,
-    pub(crate) log: Box<Log>,
+    pub(crate) log: &'t mut Log,
     ticket: Option<Ticket>,
     cause: Option<Cause>,
     attempt: u32,
@@ -84,20 +85,20 @@ pub struct Tx<'t> {
 #[must_use]
 pub(crate) enum Verdict {
     /// Published, or nothing to publish.
-    Committed(WakeList),
+    Committed,
     /// Thrown away; run again.
     Conflict(Cause),
     /// Thrown away; run again when the registration is woken.
-    Wait(Registration),
+    Wait(Box<Registration>),
     /// Thrown away at once, because what it waits for has happened.
     Changed,
     /// It asked to wait for nothing.
     NothingToWaitFor,
 }
 
-/// What is left of an attempt: for its call, and for its thread.
+/// What an attempt leaves for its call.
+#[derive(Clone, Copy)]
 pub(crate) struct Remains {
-    pub(crate) log: Box<Log>,
     pub(crate) may_be_snapshot: bool,
     /// The attempt had pending writes when it ended.
     pub(crate) wrote: bool,
@@ -107,7 +108,7 @@ impl<'t> Tx<'t> {
     #[inline(always)]
     pub(crate) fn begin(
         pin: &'t Pin,
-        log: Box<Log>,
+        log: &'t mut Log,
         attempt: u32,
         start: Start,
         may_be_snapshot: bool,
@@ -187,22 +188,21 @@ impl<'t> Tx<'t> {
         }
     }
 
-    /// Makes `payload` the pending value of `block`.
+    /// Makes `pending` the pending value of `block`.
     #[inline(always)]
-    pub(crate) fn stage(&mut self, block: Pinned, payload: Payload) -> Result<(), Control> {
-        match self.check_writable() {
-            Ok(()) => {
-                self.log.writes.stage(block, payload);
-                Ok(())
-            }
-            Err(control) => {
-                if let Payload::Node(node) = payload {
-                    // Not dropped here: its `Drop` may run a transaction, and the body is inside one.
-                    self.log.writes.bury_node(node);
-                }
-                Err(control)
-            }
+    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) -> Result<(), Control> {
+        if self.mode == Mode::Update {
+            self.log.writes.stage(block, pending);
+            return Ok(());
         }
+        self.refuse(pending)
+    }
+
+    #[cold]
+    fn refuse(&mut self, pending: Pending) -> Result<(), Control> {
+        // Not dropped here: its `Drop` may run a transaction, and the body is inside one.
+        self.log.writes.bury(pending);
+        self.check_writable()
     }
 
     /// The body returned normally and wants its writes published.
@@ -213,11 +213,15 @@ impl<'t> Tx<'t> {
         }
         if self.log.writes.is_empty() {
             // Read-only: T1 says that all reads held together at one moment within the call.
-            return Verdict::Committed(WakeList::default());
+            return Verdict::Committed;
         }
-        let Log { reads, writes } = &mut *self.log;
-        match commit::commit(self.pin, reads.as_slice(), writes) {
-            Ok(wake) => Verdict::Committed(wake),
+        let Log {
+            reads,
+            writes,
+            wakes,
+        } = &mut *self.log;
+        match commit::commit(self.pin, reads.as_slice(), writes, wakes) {
+            Ok(()) => Verdict::Committed,
             Err(cause) => Verdict::Conflict(cause),
         }
     }
@@ -227,7 +231,7 @@ impl<'t> Tx<'t> {
         if self.mode == Mode::Doomed {
             return self.verdict_of_doomed();
         }
-        Verdict::Committed(WakeList::default())
+        Verdict::Committed
     }
 
     /// The body returned `control`.
@@ -239,7 +243,7 @@ impl<'t> Tx<'t> {
             // A snapshot that read an old value has already what it would wait for.
             Kind::Retry if self.outdated => Verdict::Changed,
             Kind::Retry => match Registration::new(waiter(), self.log.reads.as_slice()) {
-                Register::Asleep(registration) => Verdict::Wait(registration),
+                Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
                 Register::Changed => Verdict::Changed,
                 Register::NothingToWaitFor => Verdict::NothingToWaitFor,
             },
@@ -260,7 +264,6 @@ impl<'t> Tx<'t> {
         Remains {
             may_be_snapshot: self.may_be_snapshot,
             wrote: !self.log.writes.is_empty(),
-            log: self.log,
         }
     }
 }

@@ -262,16 +262,24 @@ impl Drop for Registration {
 /// The variables of a commit whose lock saw WAITERS; to be woken once all is unlocked and unpinned.
 #[derive(Debug, Default)]
 #[must_use = "who waits on these sleeps until somebody wakes them"]
-pub(crate) struct WakeList(SmallVec<[usize; 4]>);
+pub(crate) struct WakeList(Vec<usize>);
 
 impl WakeList {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     #[cold]
     pub(crate) fn push(&mut self, block: Pinned) {
         self.0.push(block.address());
     }
 
     /// Step (e). Runs wakers: outside of every lock, pin and transaction.
-    #[inline]
     pub(crate) fn wake_all(self) {
         for address in self.0 {
             for waiter in TABLE.detach(address) {

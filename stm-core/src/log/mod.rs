@@ -8,32 +8,66 @@ mod read_set;
 mod write_set;
 
 pub(crate) use read_set::{Read, ReadSet};
-pub(crate) use write_set::{Payload, Write, WriteSet};
+pub(crate) use write_set::{Write, WriteSet};
 
-use crate::boxed::PendingNode;
+use crate::boxed::Pending;
+use crate::wait::WakeList;
 
 /// Entries beyond which an emptied log gives its memory back.
 const KEEP: usize = if cfg!(stm_stress) { 32 } else { 16 * 1024 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
+    /// Filled by the commit: who is to be woken.
+    pub(crate) wakes: WakeList,
 }
 
 impl Log {
-    /// Empties the log; gives what user code must drop later, outside the transaction.
-    #[inline]
-    pub(crate) fn clear(&mut self) -> Leftovers {
+    pub(crate) const fn new() -> Self {
+        Self {
+            reads: ReadSet::new(),
+            writes: WriteSet::new(),
+            wakes: WakeList::new(),
+        }
+    }
+
+    /// Empties the log; gives what is to be done, or dropped, outside of the transaction.
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) -> Option<Aftermath> {
+        let aftermath = if self.writes.has_boxed() || !self.wakes.is_empty() {
+            Some(self.take_aftermath())
+        } else {
+            None
+        };
         self.reads.clear();
-        Leftovers(self.writes.clear())
+        self.writes.clear();
+        aftermath
+    }
+
+    #[inline(never)]
+    fn take_aftermath(&mut self) -> Aftermath {
+        Aftermath {
+            wakes: std::mem::take(&mut self.wakes),
+            unpublished: self.writes.take_unpublished(),
+        }
     }
 }
 
-/// Pending values that were not published: rolled back, overwritten, or of an attempt that failed.
-///
-/// They are dropped when this is, each shielded. That runs user code: the pin is gone by then, the thread's
-/// log is back in its place, and the thread does not count as being inside a transaction.
+/// What an attempt leaves to do that runs user code: the pin is gone by then, the thread's log is free, and the thread does
+/// not count as being inside a transaction.
 #[derive(Debug)]
-#[must_use = "dropping these runs user code: choose the place"]
-pub(crate) struct Leftovers(#[allow(dead_code, reason = "held to be dropped")] Vec<PendingNode>);
+#[must_use = "who is to be woken sleeps until somebody does it"]
+pub(crate) struct Aftermath {
+    wakes: WakeList,
+    /// Pending values that were not published: rolled back, overwritten, or of an attempt that failed. Each is dropped shielded.
+    unpublished: Vec<Pending>,
+}
+
+impl Aftermath {
+    pub(crate) fn settle(self) {
+        self.wakes.wake_all();
+        drop(self.unpublished);
+    }
+}

@@ -17,12 +17,18 @@ pub(crate) struct Read {
     pub(crate) look: Look,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ReadSet {
     reads: SmallVec<[Read; 16]>,
 }
 
 impl ReadSet {
+    pub(crate) const fn new() -> Self {
+        Self {
+            reads: SmallVec::new_const(),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn push(&mut self, block: Pinned, look: Look) {
         self.reads.push(Read { block, look });
@@ -49,10 +55,9 @@ impl ReadSet {
 
     #[inline(always)]
     pub(super) fn clear(&mut self) {
+        self.reads.clear();
         if self.reads.capacity() > KEEP {
-            self.reads = SmallVec::new();
-        } else {
-            self.reads.clear();
+            self.reads = SmallVec::new_const();
         }
     }
 }

@@ -29,24 +29,17 @@ use smallvec::SmallVec;
 
 use super::KEEP;
 use crate::block::Pinned;
-use crate::boxed::{NodeHeader, PendingNode};
+use crate::boxed::{NodeHeader, Pending, PendingView};
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
 const SCANNED: usize = if cfg!(any(loom, stm_stress)) { 2 } else { 8 };
 
-/// A pending value.
-#[derive(Debug)]
-pub(crate) enum Payload {
-    Bits(u64),
-    Node(PendingNode),
-}
-
 /// One pending write.
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) block: Pinned,
-    pub(crate) payload: Payload,
+    pub(crate) pending: Pending,
     /// The word that the commit's lock replaced. Meaningless before.
     pub(crate) replaced: Word,
     /// The entry for the same variable that this one hides, or [`NONE`].
@@ -65,18 +58,32 @@ pub(crate) struct Savepoint {
     outer_floor: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct WriteSet {
     entries: SmallVec<[Write; 4]>,
     /// One bit for each hash that was ever entered: a quick "no". Rollback leaves bits behind, which only costs a look.
     filter: u64,
     floor: usize,
     shadowed: usize,
+    /// Some entry was boxed: there is something to retire, or to drop.
+    boxed: bool,
     index: Index,
-    undone: Vec<PendingNode>,
+    undone: Vec<Pending>,
 }
 
 impl WriteSet {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: SmallVec::new_const(),
+            filter: 0,
+            floor: 0,
+            shadowed: 0,
+            boxed: false,
+            index: Index::new(),
+            undone: Vec::new(),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -100,8 +107,8 @@ impl WriteSet {
         }
     }
 
-    pub(crate) fn payload(&self, at: usize) -> &Payload {
-        &self.entries[at].payload
+    pub(crate) fn pending(&self, at: usize) -> PendingView {
+        self.entries[at].pending.view()
     }
 
     /// From now on the value of this entry must not change (L2).
@@ -111,8 +118,8 @@ impl WriteSet {
 
     /// The pending node of this entry, if it may be changed in place (L2).
     pub(crate) fn changeable_node(&self, at: usize) -> Option<*mut NodeHeader> {
-        match &self.entries[at].payload {
-            Payload::Node(pending) if self.changeable(at) => Some(pending.node()),
+        match self.pending(at) {
+            PendingView::Node(node, _) if self.changeable(at) => Some(node),
             _ => None,
         }
     }
@@ -121,48 +128,61 @@ impl WriteSet {
         at >= self.floor && !self.entries[at].ref_given
     }
 
-    /// Makes `payload` the pending value of `block`.
-    #[inline]
-    pub(crate) fn stage(&mut self, block: Pinned, payload: Payload) {
-        let shadows = match self.find(block) {
-            None => NONE,
-            Some(at) if self.changeable(at) => {
-                let old = std::mem::replace(&mut self.entries[at].payload, payload);
-                self.bury(old);
-                return;
-            }
-            Some(at) => {
-                self.shadowed += 1;
-                at as u32
-            }
-        };
+    /// Makes `pending` the pending value of `block`.
+    #[inline(always)]
+    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) {
+        if self.filter & filter_bit(block) != 0
+            && let Some(at) = self.find_behind_filter(block)
+        {
+            return self.stage_again(at, pending);
+        }
+        self.push(block, pending, NONE);
+    }
+
+    /// The variable has an entry already.
+    fn stage_again(&mut self, at: usize, pending: Pending) {
+        if self.changeable(at) {
+            let old = std::mem::replace(&mut self.entries[at].pending, pending);
+            self.bury(old);
+        } else {
+            self.shadowed += 1;
+            self.push(self.entries[at].block, pending, at as u32);
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, block: Pinned, pending: Pending, shadows: u32) {
         let at = self.entries.len();
-        assert!(at < NONE as usize, "a transaction may write 2^32 - 1 times");
         self.filter |= filter_bit(block);
+        self.boxed |= pending.is_boxed();
         self.entries.push(Write {
             block,
-            payload,
+            pending,
             replaced: Word::inline_initial(),
             shadows,
             ref_given: false,
         });
+        if at >= SCANNED {
+            self.enter_into_index(at);
+        }
+    }
+
+    #[inline(never)]
+    fn enter_into_index(&mut self, at: usize) {
+        assert!(at < NONE as usize, "a transaction may write 2^32 - 1 times");
         if self.index.in_use {
             self.index.enter(&self.entries, at);
-        } else if at >= SCANNED {
+        } else {
             self.index.rebuild(&self.entries);
         }
     }
 
-    /// Keeps a node that never became an entry until the attempt is over.
-    #[cold]
-    pub(crate) fn bury_node(&mut self, node: PendingNode) {
-        self.undone.push(node);
-    }
-
+    /// Keeps a value until the attempt is over: a `Ref` may point to it, and its `Drop` is user code.
     #[inline]
-    fn bury(&mut self, payload: Payload) {
-        if let Payload::Node(node) = payload {
-            self.undone.push(node);
+    pub(crate) fn bury(&mut self, pending: Pending) {
+        if pending.is_boxed() {
+            self.boxed = true;
+            self.undone.push(pending);
         }
     }
 
@@ -188,32 +208,31 @@ impl WriteSet {
             }
             let undone = self.entries.pop().expect("longer than the savepoint");
             self.shadowed -= usize::from(undone.shadows != NONE);
-            self.bury(undone.payload);
+            self.bury(undone.pending);
         }
         self.floor = savepoint.outer_floor;
     }
 
     /// Puts the live entries into the global locking order, ascending addresses. Program order ends here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn seal(&mut self) {
         if self.shadowed > 0 {
             self.drop_shadowed();
         }
-        match &mut self.entries[..] {
-            [] | [_] => {}
-            [a, b] => {
-                if a.block.address() > b.block.address() {
-                    std::mem::swap(a, b);
-                }
-            }
-            many => {
-                if !many.is_sorted_by_key(|w| w.block.address()) {
-                    many.sort_unstable_by_key(|w| w.block.address());
-                    if self.index.in_use {
-                        self.index.rebuild(&self.entries);
-                    }
-                }
-            }
+        if !self.entries.is_sorted_by_key(|w| w.block.address()) {
+            self.sort();
+        }
+    }
+
+    #[inline(never)]
+    fn sort(&mut self) {
+        if let [a, b] = &mut self.entries[..] {
+            std::mem::swap(a, b);
+            return;
+        }
+        self.entries.sort_unstable_by_key(|w| w.block.address());
+        if self.index.in_use {
+            self.index.rebuild(&self.entries);
         }
     }
 
@@ -225,21 +244,16 @@ impl WriteSet {
                 dead[write.shadows as usize] = true;
             }
         }
-        let mut dead = dead.into_iter();
-        let (mut live, mut hidden) = (SmallVec::new(), SmallVec::<[Write; 4]>::new());
-        for mut write in self.entries.drain(..) {
-            if dead.next() == Some(true) {
-                hidden.push(write);
+        let all = std::mem::take(&mut self.entries);
+        for (mut write, dead) in all.into_iter().zip(dead) {
+            if dead {
+                self.bury(write.pending);
             } else {
                 write.shadows = NONE;
-                live.push(write);
+                self.entries.push(write);
             }
         }
-        self.entries = live;
         self.shadowed = 0;
-        for write in hidden {
-            self.bury(write.payload);
-        }
         if self.index.in_use {
             self.index.rebuild(&self.entries);
         }
@@ -256,27 +270,52 @@ impl WriteSet {
         &mut self.entries
     }
 
-    /// The commit has published every node: they are not pending any more.
-    #[inline]
+    #[inline(always)]
+    pub(crate) const fn has_boxed(&self) -> bool {
+        self.boxed
+    }
+
+    /// The commit has published every value: nothing is pending any more.
+    #[inline(always)]
     pub(crate) fn forget_published(&mut self) {
-        for write in self.entries.drain(..) {
-            std::mem::forget(write.payload);
+        if self.boxed {
+            for write in self.entries.drain(..) {
+                std::mem::forget(write.pending);
+            }
+        } else {
+            self.entries.clear();
         }
     }
 
-    #[inline]
-    pub(super) fn clear(&mut self) -> Vec<PendingNode> {
+    /// Takes out everything that user code must drop.
+    #[cold]
+    pub(super) fn take_unpublished(&mut self) -> Vec<Pending> {
+        while let Some(write) = self.entries.pop() {
+            self.bury(write.pending);
+        }
+        std::mem::take(&mut self.undone)
+    }
+
+    /// Empties the set. Nothing boxed is left in it ([`WriteSet::take_unpublished`]).
+    #[inline(always)]
+    pub(super) fn clear(&mut self) {
         self.filter = 0;
         self.floor = 0;
         self.shadowed = 0;
-        self.index.clear();
-        while let Some(write) = self.entries.pop() {
-            self.bury(write.payload);
+        self.boxed = false;
+        self.entries.clear();
+        if self.index.in_use {
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.index.in_use = false;
         if self.entries.capacity() > KEEP {
-            self.entries = SmallVec::new();
+            self.entries = SmallVec::new_const();
+            self.index = Index::new();
         }
-        std::mem::take(&mut self.undone)
     }
 }
 
@@ -292,13 +331,20 @@ fn filter_bit(block: Pinned) -> u64 {
 }
 
 /// An open-addressing table from addresses to entries; it stores positions only and compares through the entries.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Index {
     slots: Vec<u32>,
     in_use: bool,
 }
 
 impl Index {
+    const fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            in_use: false,
+        }
+    }
+
     fn start(&self, block: Pinned) -> usize {
         (hash(block) >> (64 - self.slots.len().trailing_zeros())) as usize
     }
@@ -342,13 +388,6 @@ impl Index {
         for (at, write) in entries.iter().enumerate() {
             let slot = self.slot(entries, write.block);
             self.slots[slot] = at as u32;
-        }
-    }
-
-    fn clear(&mut self) {
-        self.in_use = false;
-        if self.slots.capacity() > KEEP {
-            self.slots = Vec::new();
         }
     }
 }
