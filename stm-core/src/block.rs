@@ -243,6 +243,14 @@ impl Look {
         self.0
     }
 
+    pub(crate) const fn with_lock(self) -> Self {
+        Self(self.0.with_lock())
+    }
+
+    pub(crate) const fn without_lock(self) -> Self {
+        Self(self.0.settled())
+    }
+
     /// The version of the newest published value (the lock does not matter).
     #[inline(always)]
     pub(crate) fn version(self) -> Time {

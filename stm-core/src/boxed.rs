@@ -70,8 +70,9 @@ impl NodeOps {
 
 /// A value that is not published yet: owned by one write set, private to one attempt.
 ///
-/// Two words that travel in registers: the bits of an inline value, or a boxed value's node and operations.
-#[derive(Debug)]
+/// Two words that travel in registers: the bits of an inline value, or a boxed value's node and operations. Plain
+/// data, so that emptying a write set of inline values costs nothing; [`Unpublished`] is what frees.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     data: u64,
     /// None says inline.
@@ -117,20 +118,29 @@ pub(crate) enum PendingView {
     Node(*mut NodeHeader, &'static NodeOps),
 }
 
-impl Drop for Pending {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let PendingView::Node(node, ops) = self.view() {
-            free_pending(node, ops);
+/// A boxed value that will not be published. Dropping this drops the value, shielded.
+#[derive(Debug)]
+pub(crate) struct Unpublished {
+    node: *mut NodeHeader,
+    ops: &'static NodeOps,
+}
+
+impl Unpublished {
+    /// Takes over what `pending` owns, if that is anything. The caller forgets `pending`.
+    pub(crate) fn from_pending(pending: Pending) -> Option<Self> {
+        match pending.view() {
+            PendingView::Bits(_) => None,
+            PendingView::Node(node, ops) => Some(Self { node, ops }),
         }
     }
 }
 
-#[cold]
-fn free_pending(node: *mut NodeHeader, ops: &'static NodeOps) {
-    // SAFETY: owned and never published (a commit forgets what it has published), and the attempt that could hold a
-    // `Ref` to it is over (L3 in the write set).
-    shield::run(|| unsafe { ops.free(node) });
+impl Drop for Unpublished {
+    fn drop(&mut self) {
+        // SAFETY: owned and never published (a commit forgets what it has published), and the attempt that could hold a
+        // `Ref` to it is over (L3 in the write set).
+        shield::run(|| unsafe { self.ops.free(self.node) });
+    }
 }
 
 /// # Safety

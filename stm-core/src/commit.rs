@@ -54,9 +54,9 @@ use crate::log::{Read, Write, WriteSet};
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
-use crate::word::{AtomicWord, Successor, TryLock, Word};
+use crate::word::{AtomicWord, TryLock, Word};
 
-/// Publishes `writes` if every read in `reads` still holds.
+/// Publishes `writes` if every read in `reads` still holds. Adds to `wakes` whom that concerns.
 ///
 /// # Errors
 ///
@@ -69,46 +69,66 @@ pub(crate) fn commit(
     wakes: &mut WakeList,
 ) -> Result<(), Cause> {
     writes.seal();
-    lock_all(writes.sealed_mut())?;
+    let found = lock_all(writes.sealed_mut())?;
     AtomicWord::after_last_lock();
-    let (version, snapshots_live) = choose_version(writes.sealed());
+    // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A). Step 2.
+    let mut now = clock().sample();
+    if found.seq_exhausted {
+        now = move_clock_on(writes.sealed(), now);
+    }
+    let version = now.time() + 1;
     if let Err(cause) = validate::by_committer(reads, writes) {
         unlock(writes.sealed());
         return Err(cause);
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
-    let history = if snapshots_live {
-        save_history(writes.sealed(), version)
-    } else {
-        History::new()
-    };
-    publish(writes.sealed(), version, wakes);
+    let history = now
+        .snapshots_live()
+        .then(|| save_history(writes.sealed(), version));
+    publish(writes.sealed(), version);
+    if found.waiters {
+        note_waiters(writes.sealed(), wakes);
+    }
     if writes.has_boxed() {
         retire_nodes(pin, writes.sealed());
     }
-    if snapshots_live {
+    if let Some(history) = history {
         retire_history(pin, history);
     }
     writes.forget_published();
     Ok(())
 }
 
+/// What the locks replaced, in sum.
+#[derive(Clone, Copy)]
+struct Found {
+    waiters: bool,
+    seq_exhausted: bool,
+}
+
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
 #[inline(always)]
-fn lock_all(writes: &mut [Write]) -> Result<(), Cause> {
+fn lock_all(writes: &mut [Write]) -> Result<Found, Cause> {
+    let mut found = Found {
+        waiters: false,
+        seq_exhausted: false,
+    };
     for at in 0..writes.len() {
-        match writes[at].block.get().word().try_lock() {
-            TryLock::Locked(replaced) => writes[at].replaced = replaced,
+        let replaced = match writes[at].block.get().word().try_lock() {
+            TryLock::Locked(replaced) => replaced,
             TryLock::Busy => match lock_patiently(&writes[at]) {
-                Some(replaced) => writes[at].replaced = replaced,
+                Some(replaced) => replaced,
                 None => {
                     unlock(&writes[..at]);
                     return Err(Cause::CommitLocked);
                 }
             },
-        }
+        };
+        writes[at].replaced = replaced;
+        found.waiters |= replaced.has_waiters();
+        found.seq_exhausted |= replaced.seq_exhausted();
     }
-    Ok(())
+    Ok(found)
 }
 
 #[cold]
@@ -130,29 +150,27 @@ fn unlock(writes: &[Write]) {
     }
 }
 
-/// Step 2. The time and the liveness of snapshots come from the same load, also when `seq` forces the clock on.
-#[inline(always)]
-fn choose_version(writes: &[Write]) -> (Time, bool) {
-    // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
-    let mut now = clock().sample();
-    while writes.iter().any(|w| seq_exhausted(w, now)) {
+/// Step 2 where a word has used up its `seq`: no word may follow under its own version, so the clock must move on. The
+/// time and the liveness of snapshots then both come from the new load.
+#[cold]
+fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
+    let stuck = |now: Stamp| {
+        writes
+            .iter()
+            .any(|w| w.replaced.seq_exhausted() && w.replaced.version() > now.time())
+    };
+    while stuck(now) {
         clock().advance_to(now.time() + 1);
         now = clock().sample();
     }
-    (now.time() + 1, now.snapshots_live())
-}
-
-#[inline(always)]
-fn seq_exhausted(write: &Write, now: Stamp) -> bool {
-    write.replaced.is_inline()
-        && write.replaced.successor(now.time() + 1) == Successor::SeqExhausted
+    now
 }
 
 /// History nodes made by one commit, to be retired by it.
 type History = SmallVec<[*mut HistoryNode; 2]>;
 
 /// Step 5. A value whose version is not older than ours needs no saving: no snapshot could want it (H1).
-#[cold]
+#[inline(never)]
 fn save_history(writes: &[Write], version: Time) -> History {
     writes
         .iter()
@@ -163,16 +181,13 @@ fn save_history(writes: &[Write], version: Time) -> History {
 
 /// Step 6.
 #[inline(always)]
-fn publish(writes: &[Write], version: Time, wakes: &mut WakeList) {
+fn publish(writes: &[Write], version: Time) {
     for write in writes {
         let block = write.block.get();
         let word = match write.pending.view() {
             PendingView::Bits(bits) => {
-                let Successor::Word(word) = write.replaced.successor(version) else {
-                    unreachable!("step 2 chose a version under which every word has a successor")
-                };
                 block.store_bits(bits);
-                word
+                write.replaced.successor(version)
             }
             PendingView::Node(node, _) => {
                 // SAFETY: pending until the next store, and we own the lock of the word that it goes into.
@@ -181,9 +196,14 @@ fn publish(writes: &[Write], version: Time, wakes: &mut WakeList) {
             }
         };
         block.word().publish(word);
-        if write.replaced.has_waiters() {
-            wakes.push(write.block);
-        }
+    }
+}
+
+/// The published words have lost their WAITERS bits; the lists are detached once all is unlocked and unpinned.
+#[cold]
+fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
+    for write in writes.iter().filter(|w| w.replaced.has_waiters()) {
+        wakes.push(write.block);
     }
 }
 
@@ -198,7 +218,7 @@ fn retire_nodes(pin: &Pin, writes: &[Write]) {
     }
 }
 
-#[cold]
+#[inline(never)]
 fn retire_history(pin: &Pin, history: History) {
     for node in history {
         // SAFETY: H2; snapshots that may walk to it pinned before.

@@ -31,12 +31,18 @@ local! {
 /// Runs `f` with this thread's context.
 #[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(&Context) -> R) -> R {
-    let mut f = Some(f);
-    let mut run = |ctx: &Context| (f.take().expect("called once"))(ctx);
-    match CONTEXT.try_with(&mut run) {
-        Ok(result) => result,
-        Err(_) => run(&Context::new()),
+    match CONTEXT.try_with(std::ptr::from_ref) {
+        // SAFETY: a thread's locals are destroyed by the thread itself after this call has returned, or have been
+        // destroyed before it began, and then `try_with` has said so.
+        Ok(ctx) => f(unsafe { &*ctx }),
+        Err(_) => with_a_context_of_its_own(f),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn with_a_context_of_its_own<R>(f: impl FnOnce(&Context) -> R) -> R {
+    f(&Context::new())
 }
 
 impl Context {
@@ -85,7 +91,7 @@ impl Inside<'_> {
 
     /// The attempt is over: empties the log and frees it for the next.
     #[inline(always)]
-    pub(crate) fn leave(mut self) -> Option<Aftermath> {
+    pub(crate) fn leave(mut self) -> Option<Box<Aftermath>> {
         let aftermath = self.log().clear();
         self.0.inside.set(false);
         aftermath

@@ -108,7 +108,7 @@ impl<'t> Tx<'t> {
         reads.len() < FLOAT_MAX
             && reads
                 .iter()
-                .all(|r| r.block.look().word().same_value(r.look.word()))
+                .all(|r| r.block.look().word().same_value(r.seen()))
     }
 
     /// Every other way to read.

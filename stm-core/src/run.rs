@@ -19,14 +19,16 @@
 //!   before the panic goes on.
 //! - A3  A call that wrote after its attempt had become a snapshot never becomes one again.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::clock;
 use crate::contention;
-use crate::context::{self, Context};
+use crate::context::{self, Context, Inside};
 use crate::error::{Abort, Stm};
+use crate::reclaim::Pin;
 use crate::snapshot::Snapshot;
 use crate::tx::{Remains, Start, Tx, Verdict};
 use crate::wait::{Registration, Waiter};
@@ -84,35 +86,51 @@ impl Call {
             self.start,
             self.may_be_snapshot,
         );
-        let answer = catch_unwind(AssertUnwindSafe(|| body(&mut tx)));
-        let verdict = match &answer {
-            Ok(Ok(_)) => tx.commit(),
-            Ok(Err(Abort::User(_))) => tx.roll_back(),
-            Ok(Err(Abort::Control(control))) => tx.stop(*control, waiter),
-            Err(_) => Verdict::Conflict(Cause::Swallowed),
+        let answer = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+            Ok(Ok(result)) => match tx.commit() {
+                Ok(()) => {
+                    tx.end();
+                    conclude(inside, pin, Parting::Now);
+                    return Step::Done(Ok(result));
+                }
+                Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
+            },
+            Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
+            Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
+            Err(panic) => (Verdict::Conflict(Cause::Swallowed), Err(panic)),
         };
         let remains = tx.end();
-        let aftermath = inside.leave();
-        if let Verdict::Wait(_) = verdict {
-            // A sleeping thread would keep its last garbage for as long as it sleeps.
-            pin.flush();
-        }
-        drop(pin);
-        // From here on user code may run: A1.
-        if let Some(aftermath) = aftermath {
-            aftermath.settle();
-        }
-        match (verdict, answer) {
-            (Verdict::Committed, Ok(Ok(result))) => Step::Done(Ok(result)),
-            (Verdict::Committed, Ok(Err(Abort::User(error)))) => Step::Done(Err(error)),
-            (_, Err(panic)) => resume_unwind(panic),
-            (Verdict::Conflict(cause), _) => {
+        self.not_committed(remains, inside, pin, answer)
+    }
+
+    /// Every end of an attempt but the usual one.
+    #[cold]
+    #[inline(never)]
+    fn not_committed<R, E>(
+        &mut self,
+        remains: Remains,
+        inside: Inside<'_>,
+        pin: Pin,
+        (verdict, answer): (Verdict, Answer<R, E>),
+    ) -> Step<R, E> {
+        let parting = match verdict {
+            Verdict::Wait(_) => Parting::AsleepSoon,
+            _ => Parting::Now,
+        };
+        conclude(inside, pin, parting);
+        let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
+        match verdict {
+            Verdict::RolledBack => match answer {
+                Err(Some(error)) => Step::Done(Err(error)),
+                _ => unreachable!("only an error of the body's own rolls back"),
+            },
+            Verdict::Conflict(cause) => {
                 self.note_conflict(cause, remains);
                 Step::Again
             }
-            (Verdict::Wait(registration), _) => Step::Wait(registration),
-            (Verdict::NothingToWaitFor, _) => Step::NothingToWaitFor,
-            (Verdict::Changed | Verdict::Committed, _) => Step::Again,
+            Verdict::Changed => Step::Again,
+            Verdict::Wait(registration) => Step::Wait(registration),
+            Verdict::NothingToWaitFor => Step::NothingToWaitFor,
         }
     }
 
@@ -128,6 +146,30 @@ impl Call {
         } else {
             Start::Update
         };
+    }
+}
+
+/// What a body came to that did not commit: a result or its own error, to be dropped or returned late, or a panic.
+type Answer<R, E> = Result<Result<R, Option<E>>, Box<dyn Any + Send>>;
+
+/// What follows the attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parting {
+    Now,
+    /// The thread or task sleeps next and would keep its last garbage for as long.
+    AsleepSoon,
+}
+
+/// Clears the attempt away and does what was put off until nothing is held: A1.
+#[inline(always)]
+fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting) {
+    let aftermath = inside.leave();
+    if parting == Parting::AsleepSoon {
+        pin.flush();
+    }
+    drop(pin);
+    if let Some(aftermath) = aftermath {
+        aftermath.settle();
     }
 }
 

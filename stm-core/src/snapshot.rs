@@ -167,8 +167,8 @@ impl Tx<'_> {
 fn is_newest_at(read: &Read, s: Time) -> bool {
     // SAFETY: `s` is above the attempt's begin, which was loaded after the pin, and the clock has reached `s`.
     match unsafe { read_as_of(read.block, s) } {
-        AsOf::Newest(look, _) => look.word().same_value(read.look.word()),
-        AsOf::Older(Seen::Node(node, _)) => node == read.look.word().node(),
+        AsOf::Newest(look, _) => look.word().same_value(read.seen()),
+        AsOf::Older(Seen::Node(node, _)) => node == read.seen().node(),
         AsOf::Older(Seen::Bits(_)) | AsOf::InHistory => false,
     }
 }

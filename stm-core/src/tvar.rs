@@ -396,7 +396,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
             let mut writes = WriteSet::new();
             let mut wakes = WakeList::new();
             // SAFETY: pinned; the write set does not outlive the pin.
-            writes.stage(unsafe { self.handle.pinned() }, pending);
+            writes.stage(unsafe { self.handle.pinned() }, pending, None);
             let mut failures = 0;
             loop {
                 let (read, result) = before(pin);
@@ -437,7 +437,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
             // SAFETY: V1; alive by the pin.
             Seen::Node(node, _) => unsafe { (*value::<T>(node)).clone() },
         };
-        (Read { block, look }, value)
+        (Read::new(block, look), value)
     }
 
     #[inline(always)]

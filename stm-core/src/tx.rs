@@ -80,12 +80,12 @@ pub struct Tx<'t> {
     _attempt: PhantomData<*mut &'t ()>,
 }
 
-/// How an attempt that ran to its end stands, before its remains are cleared away.
+/// How an attempt that did not commit stands, before its remains are cleared away.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum Verdict {
-    /// Published, or nothing to publish.
-    Committed,
+    /// The body failed by its own choice.
+    RolledBack,
     /// Thrown away; run again.
     Conflict(Cause),
     /// Thrown away; run again when the registration is woken.
@@ -192,7 +192,7 @@ impl<'t> Tx<'t> {
     #[inline(always)]
     pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) -> Result<(), Control> {
         if self.mode == Mode::Update {
-            self.log.writes.stage(block, pending);
+            self.log.stage(block, pending);
             return Ok(());
         }
         self.refuse(pending)
@@ -207,38 +207,36 @@ impl<'t> Tx<'t> {
 
     /// The body returned normally and wants its writes published.
     #[inline(always)]
-    pub(crate) fn commit(&mut self) -> Verdict {
+    pub(crate) fn commit(&mut self) -> Result<(), Cause> {
         if self.mode == Mode::Doomed {
-            return self.verdict_of_doomed();
+            return Err(self.cause());
         }
         if self.log.writes.is_empty() {
             // Read-only: T1 says that all reads held together at one moment within the call.
-            return Verdict::Committed;
+            return Ok(());
         }
         let Log {
             reads,
             writes,
             wakes,
         } = &mut *self.log;
-        match commit::commit(self.pin, reads.as_slice(), writes, wakes) {
-            Ok(()) => Verdict::Committed,
-            Err(cause) => Verdict::Conflict(cause),
-        }
+        commit::commit(self.pin, reads.as_slice(), writes, wakes)
     }
 
     /// The body returned an error of its own: its writes are dropped, its reads were consistent (T1).
+    #[cold]
     pub(crate) fn roll_back(&mut self) -> Verdict {
         if self.mode == Mode::Doomed {
-            return self.verdict_of_doomed();
+            return Verdict::Conflict(self.cause());
         }
-        Verdict::Committed
+        Verdict::RolledBack
     }
 
     /// The body returned `control`.
     #[cold]
     pub(crate) fn stop(&mut self, control: Control, waiter: impl FnOnce() -> Waiter) -> Verdict {
         match control.kind() {
-            _ if self.mode == Mode::Doomed => self.verdict_of_doomed(),
+            _ if self.mode == Mode::Doomed => Verdict::Conflict(self.cause()),
             Kind::Conflict => Verdict::Conflict(Cause::Foreign),
             // A snapshot that read an old value has already what it would wait for.
             Kind::Retry if self.outdated => Verdict::Changed,
@@ -251,8 +249,8 @@ impl<'t> Tx<'t> {
     }
 
     #[cold]
-    fn verdict_of_doomed(&self) -> Verdict {
-        Verdict::Conflict(self.cause.unwrap_or(Cause::Swallowed))
+    fn cause(&self) -> Cause {
+        self.cause.unwrap_or(Cause::Swallowed)
     }
 
     /// Takes the attempt apart. The ticket goes back to the clock after the last read and before the unpin.

@@ -10,6 +10,7 @@
 use crate::cause::Cause;
 use crate::contention::{Patience, Waiting};
 use crate::log::{Read, WriteSet};
+use crate::word::Word;
 
 /// For a reader: every read still holds, at some moment during this call.
 ///
@@ -20,7 +21,7 @@ use crate::log::{Read, WriteSet};
 pub(crate) fn by_reader(reads: &[Read]) -> Result<(), Cause> {
     for read in reads {
         // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
-        if !read.block.look().word().same_value(read.look.word()) {
+        if !read.block.look().word().same_value(read.seen()) {
             still_holds(read)?;
         }
     }
@@ -33,7 +34,7 @@ fn still_holds(read: &Read) -> Result<(), Cause> {
     let mut waiting = Waiting::default();
     loop {
         let now = read.block.look().word();
-        if now.settled() != read.look.word().settled() {
+        if now.settled() != read.seen() {
             return Err(Cause::ReadChanged);
         }
         if !now.is_locked() {
@@ -50,20 +51,22 @@ fn still_holds(read: &Read) -> Result<(), Cause> {
 /// # Errors
 ///
 /// [`Cause::CommitChanged`].
-#[inline]
+#[inline(always)]
 pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet) -> Result<(), Cause> {
     for read in reads {
         let now = read.block.look().word();
-        if now.same_value(read.look.word()) {
-            continue;
-        }
-        let own = now.is_locked()
-            && writes
-                .find(read.block)
-                .is_some_and(|at| writes.sealed()[at].replaced.same_value(read.look.word()));
-        if !own {
+        if !read.is_as_committer_expects(now) && !locked_by_us(read, now, writes) {
             return Err(Cause::CommitChanged);
         }
     }
     Ok(())
+}
+
+/// The rest: a lock of ours that the read was not told of (`Read::expect_own_lock`).
+#[inline(never)]
+fn locked_by_us(read: &Read, now: Word, writes: &WriteSet) -> bool {
+    now.is_locked()
+        && writes
+            .find(read.block)
+            .is_some_and(|at| writes.sealed()[at].replaced.same_value(read.seen()))
 }

@@ -235,7 +235,7 @@ impl Registration {
             // Entered before the table is: should anything unwind from here, the drop removes it.
             this.on.push(handle);
             TABLE.add(read.block.address(), Arc::clone(&this.waiter));
-            match read.block.get().word().announce_waiter(read.look.word()) {
+            match read.block.get().word().announce_waiter(read.seen()) {
                 Announce::Unchanged => {}
                 Announce::Moved => return Register::Changed,
             }

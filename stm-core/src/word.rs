@@ -107,31 +107,31 @@ impl Word {
         (self.0 ^ other.0) & !WAITERS == 0
     }
 
-    /// The word that publishes `version` over this inline word, or what stands in the way.
+    /// The same word as its reader will find it once it has locked it itself; see `Read::expect_own_lock`.
     #[inline(always)]
-    pub(crate) const fn successor(self, version: Time) -> Successor {
-        debug_assert!(self.version() <= version, "versions never decrease");
-        let seq = if self.version() == version {
-            let seq = (self.0 >> SEQ_SHIFT & SEQ_FIELD) + 1;
-            if seq > SEQ_MAX {
-                return Successor::SeqExhausted;
-            }
-            seq
-        } else {
-            0
-        };
-        Successor::Word(Self(version << VERSION_SHIFT | seq << SEQ_SHIFT | INLINE))
+    pub(crate) const fn with_lock(self) -> Self {
+        Self(self.0 | LOCKED)
     }
-}
 
-/// What follows an inline word under a given version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Successor {
-    /// The word to publish.
-    Word(Word),
-    /// This version has been written as often as `seq` can tell apart: the clock must move first.
-    SeqExhausted,
+    /// Whether this inline word cannot be followed by another of the same version: the clock must move first.
+    #[inline(always)]
+    pub(crate) const fn seq_exhausted(self) -> bool {
+        self.0 & INLINE != 0 && self.0 >> SEQ_SHIFT & SEQ_FIELD >= SEQ_MAX
+    }
+
+    /// The word that publishes `version` over this inline word (W3).
+    ///
+    /// `version` is not older than this word's, and newer if [`Word::seq_exhausted`].
+    #[inline(always)]
+    pub(crate) const fn successor(self, version: Time) -> Self {
+        debug_assert!(self.version() <= version, "versions never decrease");
+        if self.version() == version {
+            debug_assert!(!self.seq_exhausted(), "two publications of one word");
+            Self((self.0 & !FLAGS | INLINE) + (1 << SEQ_SHIFT))
+        } else {
+            Self(version << VERSION_SHIFT | INLINE)
+        }
+    }
 }
 
 /// How an attempt to lock ended.
@@ -252,18 +252,11 @@ impl AtomicWord {
 mod tests {
     use super::*;
 
-    fn word(successor: Successor) -> Word {
-        match successor {
-            Successor::Word(word) => word,
-            Successor::SeqExhausted => panic!("seq exhausted too early"),
-        }
-    }
-
     #[test]
     fn every_publication_has_a_word_of_its_own() {
         let mut words = vec![Word::inline_initial()];
         for version in [0, 1, 1, 5] {
-            words.push(word(words[words.len() - 1].successor(version)));
+            words.push(words[words.len() - 1].successor(version));
         }
         for (i, a) in words.iter().enumerate() {
             for b in &words[i + 1..] {
@@ -276,13 +269,13 @@ mod tests {
     fn seq_ends_before_it_reaches_the_version() {
         let mut now = Word::inline_initial();
         let mut steps = 0;
-        while let Successor::Word(next) = now.successor(0) {
-            assert_eq!(next.version(), 0);
-            now = next;
+        while !now.seq_exhausted() {
+            now = now.successor(0);
+            assert_eq!(now.version(), 0);
             steps += 1;
         }
         assert_eq!(steps, SEQ_MAX);
-        assert_eq!(word(now.successor(1)).version(), 1);
+        assert_eq!(now.successor(1).version(), 1);
     }
 
     #[test]
@@ -299,7 +292,7 @@ mod tests {
         assert_eq!(shared.announce_waiter(seen), Announce::Moved);
         shared.restore(replaced);
         assert!(shared.sample().has_waiters());
-        let next = word(replaced.successor(3));
+        let next = replaced.successor(3);
         shared.publish(next);
         assert_eq!(shared.announce_waiter(seen), Announce::Moved);
     }

@@ -8,9 +8,10 @@ mod read_set;
 mod write_set;
 
 pub(crate) use read_set::{Read, ReadSet};
-pub(crate) use write_set::{Write, WriteSet};
+pub(crate) use write_set::{Savepoint, Write, WriteSet};
 
-use crate::boxed::Pending;
+use crate::block::Pinned;
+use crate::boxed::{Pending, Unpublished};
 use crate::wait::WakeList;
 
 /// Entries beyond which an emptied log gives its memory back.
@@ -33,10 +34,21 @@ impl Log {
         }
     }
 
+    /// Makes `pending` the pending value of `block`.
+    #[inline(always)]
+    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) {
+        self.writes.stage(block, pending, Some(&mut self.reads));
+    }
+
+    /// Undoes the writes since `savepoint`. The reads stay.
+    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
+        self.writes.roll_back(savepoint, &mut self.reads);
+    }
+
     /// Empties the log; gives what is to be done, or dropped, outside of the transaction.
     #[inline(always)]
-    pub(crate) fn clear(&mut self) -> Option<Aftermath> {
-        let aftermath = if self.writes.has_boxed() || !self.wakes.is_empty() {
+    pub(crate) fn clear(&mut self) -> Option<Box<Aftermath>> {
+        let aftermath = if self.writes.has_unpublished() || !self.wakes.is_empty() {
             Some(self.take_aftermath())
         } else {
             None
@@ -47,11 +59,11 @@ impl Log {
     }
 
     #[inline(never)]
-    fn take_aftermath(&mut self) -> Aftermath {
-        Aftermath {
+    fn take_aftermath(&mut self) -> Box<Aftermath> {
+        Box::new(Aftermath {
             wakes: std::mem::take(&mut self.wakes),
             unpublished: self.writes.take_unpublished(),
-        }
+        })
     }
 }
 
@@ -62,7 +74,7 @@ impl Log {
 pub(crate) struct Aftermath {
     wakes: WakeList,
     /// Pending values that were not published: rolled back, overwritten, or of an attempt that failed. Each is dropped shielded.
-    unpublished: Vec<Pending>,
+    unpublished: Vec<Unpublished>,
 }
 
 impl Aftermath {

@@ -25,18 +25,16 @@
 //! - L4  Slots of the index are freed in the reverse order of their taking (truncation goes backwards, and a
 //!   rebuild takes them in entry order), so linear probing needs no tombstones.
 
-use smallvec::SmallVec;
-
-use super::KEEP;
+use super::{KEEP, ReadSet};
 use crate::block::Pinned;
-use crate::boxed::{NodeHeader, Pending, PendingView};
+use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
 const SCANNED: usize = if cfg!(any(loom, stm_stress)) { 2 } else { 8 };
 
 /// One pending write.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Write {
     pub(crate) block: Pinned,
     pub(crate) pending: Pending,
@@ -44,6 +42,8 @@ pub(crate) struct Write {
     pub(crate) replaced: Word,
     /// The entry for the same variable that this one hides, or [`NONE`].
     shadows: u32,
+    /// The read that expects our lock because of this entry, or [`NONE`].
+    read_at: u32,
     /// A `Ref` to the pending value was given (L2).
     ref_given: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Savepoint {
 
 #[derive(Debug)]
 pub(crate) struct WriteSet {
-    entries: SmallVec<[Write; 4]>,
+    entries: Vec<Write>,
     /// One bit for each hash that was ever entered: a quick "no". Rollback leaves bits behind, which only costs a look.
     filter: u64,
     floor: usize,
@@ -68,13 +68,13 @@ pub(crate) struct WriteSet {
     /// Some entry was boxed: there is something to retire, or to drop.
     boxed: bool,
     index: Index,
-    undone: Vec<Pending>,
+    undone: Vec<Unpublished>,
 }
 
 impl WriteSet {
     pub(crate) const fn new() -> Self {
         Self {
-            entries: SmallVec::new_const(),
+            entries: Vec::new(),
             filter: 0,
             floor: 0,
             shadowed: 0,
@@ -128,40 +128,51 @@ impl WriteSet {
         at >= self.floor && !self.entries[at].ref_given
     }
 
-    /// Makes `pending` the pending value of `block`.
+    /// Makes `pending` the pending value of `block`. `reads` learns of it, if the variable was read lately.
     #[inline(always)]
-    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) {
+    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending, reads: Option<&mut ReadSet>) {
         if self.filter & filter_bit(block) != 0
             && let Some(at) = self.find_behind_filter(block)
         {
             return self.stage_again(at, pending);
         }
-        self.push(block, pending, NONE);
+        let read_at = reads
+            .and_then(|reads| reads.expect_own_lock(block))
+            .map_or(NONE, |at| at as u32);
+        self.push(Write {
+            block,
+            pending,
+            replaced: Word::inline_initial(),
+            shadows: NONE,
+            read_at,
+            ref_given: false,
+        });
     }
 
     /// The variable has an entry already.
+    #[inline(never)]
     fn stage_again(&mut self, at: usize, pending: Pending) {
         if self.changeable(at) {
             let old = std::mem::replace(&mut self.entries[at].pending, pending);
             self.bury(old);
         } else {
             self.shadowed += 1;
-            self.push(self.entries[at].block, pending, at as u32);
+            self.push(Write {
+                pending,
+                shadows: at as u32,
+                read_at: NONE,
+                ref_given: false,
+                ..self.entries[at]
+            });
         }
     }
 
     #[inline(always)]
-    fn push(&mut self, block: Pinned, pending: Pending, shadows: u32) {
+    fn push(&mut self, write: Write) {
         let at = self.entries.len();
-        self.filter |= filter_bit(block);
-        self.boxed |= pending.is_boxed();
-        self.entries.push(Write {
-            block,
-            pending,
-            replaced: Word::inline_initial(),
-            shadows,
-            ref_given: false,
-        });
+        self.filter |= filter_bit(write.block);
+        self.boxed |= write.pending.is_boxed();
+        self.entries.push(write);
         if at >= SCANNED {
             self.enter_into_index(at);
         }
@@ -180,9 +191,9 @@ impl WriteSet {
     /// Keeps a value until the attempt is over: a `Ref` may point to it, and its `Drop` is user code.
     #[inline]
     pub(crate) fn bury(&mut self, pending: Pending) {
-        if pending.is_boxed() {
+        if let Some(unpublished) = Unpublished::from_pending(pending) {
             self.boxed = true;
-            self.undone.push(pending);
+            self.undone.push(unpublished);
         }
     }
 
@@ -201,13 +212,16 @@ impl WriteSet {
     }
 
     /// Undoes what was staged since, newest first (L4). Costs what is undone.
-    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
+    pub(crate) fn roll_back(&mut self, savepoint: Savepoint, reads: &mut ReadSet) {
         while self.entries.len() > savepoint.len {
             if self.index.in_use {
                 self.index.leave(&self.entries);
             }
             let undone = self.entries.pop().expect("longer than the savepoint");
             self.shadowed -= usize::from(undone.shadows != NONE);
+            if undone.read_at != NONE {
+                reads.expect_no_lock(undone.read_at as usize);
+            }
             self.bury(undone.pending);
         }
         self.floor = savepoint.outer_floor;
@@ -278,18 +292,17 @@ impl WriteSet {
     /// The commit has published every value: nothing is pending any more.
     #[inline(always)]
     pub(crate) fn forget_published(&mut self) {
-        if self.boxed {
-            for write in self.entries.drain(..) {
-                std::mem::forget(write.pending);
-            }
-        } else {
-            self.entries.clear();
-        }
+        self.entries.clear();
+    }
+
+    #[inline(always)]
+    pub(super) fn has_unpublished(&self) -> bool {
+        self.boxed && !(self.entries.is_empty() && self.undone.is_empty())
     }
 
     /// Takes out everything that user code must drop.
     #[cold]
-    pub(super) fn take_unpublished(&mut self) -> Vec<Pending> {
+    pub(super) fn take_unpublished(&mut self) -> Vec<Unpublished> {
         while let Some(write) = self.entries.pop() {
             self.bury(write.pending);
         }
@@ -313,9 +326,15 @@ impl WriteSet {
     fn shrink(&mut self) {
         self.index.in_use = false;
         if self.entries.capacity() > KEEP {
-            self.entries = SmallVec::new_const();
+            self.entries = Vec::new();
             self.index = Index::new();
         }
+    }
+}
+
+impl Drop for WriteSet {
+    fn drop(&mut self) {
+        drop(self.take_unpublished());
     }
 }
 
