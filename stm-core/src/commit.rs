@@ -50,7 +50,7 @@ use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
 use crate::history::{self, HistoryNode};
-use crate::log::{Read, Write, WriteSet};
+use crate::log::{LockOrder, Read, Write, WriteSet};
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
@@ -68,8 +68,8 @@ pub(crate) fn commit(
     writes: &mut WriteSet,
     wakes: &mut WakeList,
 ) -> Result<(), Cause> {
-    writes.seal();
-    let found = lock_all(writes.sealed_mut())?;
+    let order = writes.seal();
+    let found = lock_all(writes.sealed_mut(), order)?;
     AtomicWord::after_last_lock();
     // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A). Step 2.
     let mut now = clock().sample();
@@ -78,7 +78,7 @@ pub(crate) fn commit(
     }
     let version = now.time() + 1;
     if let Err(cause) = validate::by_committer(reads, writes) {
-        unlock(writes.sealed());
+        writes.sealed().iter().for_each(unlock);
         return Err(cause);
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
@@ -108,23 +108,24 @@ struct Found {
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
 #[inline(always)]
-fn lock_all(writes: &mut [Write]) -> Result<Found, Cause> {
+fn lock_all(writes: &mut [Write], order: LockOrder) -> Result<Found, Cause> {
     let mut found = Found {
         waiters: false,
         seq_exhausted: false,
     };
-    for at in 0..writes.len() {
-        let replaced = match writes[at].block.get().word().try_lock() {
+    for turn in 0..writes.len() {
+        let write = &mut writes[order.at(turn)];
+        let replaced = match write.block.get().word().try_lock() {
             TryLock::Locked(replaced) => replaced,
-            TryLock::Busy => match lock_patiently(&writes[at]) {
+            TryLock::Busy => match lock_patiently(write) {
                 Some(replaced) => replaced,
                 None => {
-                    unlock(&writes[..at]);
+                    (0..turn).for_each(|done| unlock(&writes[order.at(done)]));
                     return Err(Cause::CommitLocked);
                 }
             },
         };
-        writes[at].replaced = replaced;
+        write.replaced = replaced;
         found.waiters |= replaced.has_waiters();
         found.seq_exhausted |= replaced.seq_exhausted();
     }
@@ -142,12 +143,9 @@ fn lock_patiently(write: &Write) -> Option<Word> {
     None
 }
 
-/// Gives up: every word goes back to what the lock replaced, WAITERS included.
-#[cold]
-fn unlock(writes: &[Write]) {
-    for write in writes {
-        write.block.get().word().restore(write.replaced);
-    }
+/// Gives up: the word goes back to what the lock replaced, WAITERS included.
+fn unlock(write: &Write) {
+    write.block.get().word().restore(write.replaced);
 }
 
 /// Step 2 where a word has used up its `seq`: no word may follow under its own version, so the clock must move on. The

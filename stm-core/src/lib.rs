@@ -14,6 +14,7 @@ mod commit;
 mod contention;
 #[allow(unsafe_code)]
 mod context;
+pub mod diagnostics;
 mod error;
 mod future;
 #[allow(unsafe_code)]

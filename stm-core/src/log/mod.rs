@@ -8,7 +8,7 @@ mod read_set;
 mod write_set;
 
 pub(crate) use read_set::{Read, ReadSet};
-pub(crate) use write_set::{Savepoint, Write, WriteSet};
+pub(crate) use write_set::{LockOrder, Savepoint, Write, WriteSet};
 
 use crate::block::Pinned;
 use crate::boxed::{Pending, Unpublished};

@@ -8,9 +8,6 @@ use crate::block::{Look, Pinned};
 use crate::clock::Time;
 use crate::word::Word;
 
-/// How far back a write looks for the read of the same variable. Most writes follow their read closely.
-const RECENT: usize = 2;
-
 /// One read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
@@ -76,18 +73,18 @@ impl ReadSet {
         self.reads.len()
     }
 
-    /// The attempt is about to have a pending write of `block`: notes it with the read, if that was one of the last.
-    /// Returns where, for [`ReadSet::expect_no_lock`]. A read further back is found at commit by its address.
+    /// The attempt is about to have a pending write of `block`: notes it with the read, if that was the last one (most
+    /// writes follow their read at once). Returns where, for [`ReadSet::expect_no_lock`]. A read further back is found at
+    /// commit by its address.
     #[inline(always)]
     pub(crate) fn expect_own_lock(&mut self, block: Pinned) -> Option<usize> {
-        let len = self.reads.len();
-        for at in (len.saturating_sub(RECENT)..len).rev() {
-            if self.reads[at].block == block {
-                self.reads[at].expect_own_lock();
-                return Some(at);
+        match self.reads.last_mut() {
+            Some(last) if last.block == block => {
+                last.expect_own_lock();
+                Some(self.reads.len() - 1)
             }
+            _ => None,
         }
-        None
     }
 
     /// The pending write was rolled back.

@@ -58,6 +58,21 @@ pub(crate) struct Savepoint {
     outer_floor: usize,
 }
 
+/// The order in which the sealed entries are to be locked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LockOrder {
+    /// 1 if there are two entries and the second comes first.
+    flip: usize,
+}
+
+impl LockOrder {
+    /// The position of the `turn`-th entry to lock.
+    #[inline(always)]
+    pub(crate) const fn at(self, turn: usize) -> usize {
+        turn ^ self.flip
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct WriteSet {
     entries: Vec<Write>,
@@ -227,21 +242,28 @@ impl WriteSet {
         self.floor = savepoint.outer_floor;
     }
 
-    /// Puts the live entries into the global locking order, ascending addresses. Program order ends here.
+    /// Prepares the live entries for locking in the global order, ascending addresses. Program order ends here.
     #[inline(always)]
-    pub(crate) fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) -> LockOrder {
         if self.shadowed > 0 {
             self.drop_shadowed();
         }
-        if !self.entries.is_sorted_by_key(|w| w.block.address()) {
-            self.sort();
+        match &self.entries[..] {
+            [] | [_] => LockOrder { flip: 0 },
+            // Moving two entries about would cost more than locking them crosswise.
+            [a, b] => LockOrder {
+                flip: usize::from(a.block.address() > b.block.address()),
+            },
+            _ => {
+                self.sort();
+                LockOrder { flip: 0 }
+            }
         }
     }
 
     #[inline(never)]
     fn sort(&mut self) {
-        if let [a, b] = &mut self.entries[..] {
-            std::mem::swap(a, b);
+        if self.entries.is_sorted_by_key(|w| w.block.address()) {
             return;
         }
         self.entries.sort_unstable_by_key(|w| w.block.address());

@@ -1,0 +1,48 @@
+//! Looking at the engine from outside: what waits, and what waits to be freed.
+
+use crate::context;
+use crate::wait;
+
+/// How many registrations are in the waiter table: one for each variable of each thread or task that sleeps in a
+/// [`retry`](crate::retry).
+///
+/// A moment's figure: it may be outdated when it is returned. It is 0 when nobody waits.
+///
+/// ```
+/// assert_eq!(stm_core::diagnostics::registered_waits(), 0);
+/// ```
+#[must_use]
+pub fn registered_waits() -> usize {
+    wait::registered()
+}
+
+/// Hands over the values that this thread has replaced and frees some of those, of any thread, that nobody can see any
+/// more.
+///
+/// This happens by itself in the course of further transactions, and when a thread ends or goes to sleep. Call it where a
+/// thread stops using transactions but lives on, or where memory is to be given back now. A value is only freed after
+/// every transaction that was running when it was replaced has ended, so it may take a few calls.
+///
+/// # Panics
+///
+/// Inside a transaction on the same thread. Panics of values' `Drop` are swallowed.
+///
+/// ```
+/// use std::sync::Arc;
+/// use stm_core::{diagnostics::collect_garbage, TVar};
+///
+/// let value = Arc::new("old");
+/// let x = TVar::new(Arc::clone(&value));
+/// x.store(Arc::new("new"));
+/// while Arc::strong_count(&value) > 1 {
+///     collect_garbage();
+/// }
+/// ```
+#[track_caller]
+pub fn collect_garbage() {
+    let caller = std::panic::Location::caller();
+    context::with(|ctx| {
+        ctx.assert_outside("collect_garbage", caller);
+        ctx.pin().flush();
+    });
+}
