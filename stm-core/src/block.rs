@@ -233,6 +233,14 @@ impl Pinned {
     }
 }
 
+/// What the typed layer knows of a variable's form before it looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FormHint {
+    Inline,
+    /// The word will tell (W1).
+    Unknown,
+}
+
 /// A word that was sampled from a block under the pin that still lasts, so that its node may be looked into.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look(Word);
@@ -243,12 +251,10 @@ impl Look {
         self.0
     }
 
-    pub(crate) const fn with_lock(self) -> Self {
-        Self(self.0.with_lock())
-    }
-
-    pub(crate) const fn without_lock(self) -> Self {
-        Self(self.0.settled())
+    /// A look at what this thread has just locked: `replaced` as it is now.
+    #[inline(always)]
+    pub(crate) const fn at_own_lock(replaced: Word) -> Self {
+        Self(replaced.with_lock())
     }
 
     /// The version of the newest published value (the lock does not matter).
@@ -259,6 +265,15 @@ impl Look {
         } else {
             // SAFETY: loaded from a word under the pin (see the type).
             unsafe { boxed::version(self.0.node()) }
+        }
+    }
+
+    /// The version, where the form may be known beforehand.
+    #[inline(always)]
+    pub(crate) fn version_by(self, hint: FormHint) -> Time {
+        match hint {
+            FormHint::Inline => self.0.version(),
+            FormHint::Unknown => self.version(),
         }
     }
 

@@ -74,7 +74,11 @@ impl Context {
     /// The pin has been taken: the body may begin (C1, C2).
     #[inline(always)]
     pub(crate) fn enter(&self) -> Inside<'_> {
-        assert!(!self.inside.replace(true), "a second transaction inside");
+        let before = self.inside.replace(true);
+        debug_assert!(
+            !before,
+            "every entry point has asked, and a pin leaves it as it was"
+        );
         Inside(self)
     }
 }

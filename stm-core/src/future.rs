@@ -15,8 +15,8 @@ use std::task::{Context as TaskContext, Poll};
 use crate::contention;
 use crate::context;
 use crate::error::{Abort, Stm};
-use crate::run::{Call, Step, nothing_to_wait_for};
-use crate::tx::Tx;
+use crate::run::{Step, attempt, nothing_to_wait_for};
+use crate::tx::{Call, Tx};
 use crate::wait::{Registration, Waiter};
 
 /// Failed attempts after which a poll lets other tasks of the executor run.
@@ -108,17 +108,17 @@ where
                 ),
             };
             let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
-            let patience_ends = call.failures().saturating_add(ATTEMPTS_PER_POLL);
+            let patience_ends = call.failures.saturating_add(ATTEMPTS_PER_POLL);
             loop {
-                match call.attempt(ctx, &mut body, Waiter::of_a_task) {
+                match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(result),
                     Step::Done(Err(never)) => match never {},
-                    Step::Again if call.failures() >= patience_ends => {
+                    Step::Again if call.failures >= patience_ends => {
                         this.state = State::Running(call);
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
-                    Step::Again => contention::back_off(call.failures()),
+                    Step::Again => contention::back_off(call.failures),
                     Step::Wait(registration) => match settle(call, registration, cx) {
                         Ok(woken) => call = woken,
                         Err(waiting) => {

@@ -160,12 +160,12 @@ impl<'t> Tx<'t> {
                 Ok(Scope::Done(result))
             }
             Err(Abort::User(error)) => {
-                self.log.roll_back(savepoint);
+                self.log.writes.roll_back(savepoint);
                 Ok(Scope::User(error))
             }
             Err(Abort::Control(control)) => match control.kind() {
                 Kind::Retry => {
-                    self.log.roll_back(savepoint);
+                    self.log.writes.roll_back(savepoint);
                     Ok(Scope::Retry)
                 }
                 Kind::Conflict => Err(self.doom(Cause::Foreign)),

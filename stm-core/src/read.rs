@@ -31,7 +31,7 @@
 //!
 //! Clock and words are loaded `SeqCst`: two floating readers must agree on the order of two independent writers.
 
-use crate::block::{Look, Pinned, Seen};
+use crate::block::{FormHint, Look, Pinned, Seen};
 use crate::boxed::PendingView;
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
@@ -55,16 +55,16 @@ pub(crate) enum Sample<'t> {
 
 /// Word, value, word for the inline form; word and a dereference for the boxed one.
 #[inline(always)]
-pub(crate) fn sample<'t>(block: Pinned) -> Sample<'t> {
+pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
     let look = block.look();
     if look.word().is_locked() {
         return Sample::Busy;
     }
-    if !look.word().is_inline() {
+    if hint == FormHint::Unknown && !look.word().is_inline() {
         return Sample::Whole(look, Seen::node(look.word().node()));
     }
     let bits = block.get().load_bits();
-    if block.get().word().sample_again().same_value(look.word()) {
+    if block.get().word().sample_again() == look.word() {
         Sample::Whole(look, Seen::Bits(bits))
     } else {
         Sample::Busy
@@ -78,7 +78,7 @@ pub(crate) fn sample<'t>(block: Pinned) -> Sample<'t> {
 pub(crate) fn sample_patiently<'t>(block: Pinned) -> (Look, Seen<'t>) {
     let mut waiting = Waiting::default();
     loop {
-        match sample(block) {
+        match sample(block, FormHint::Unknown) {
             Sample::Whole(look, seen) => return (look, seen),
             Sample::Busy => waiting.pause(),
         }
@@ -88,11 +88,11 @@ pub(crate) fn sample_patiently<'t>(block: Pinned) -> (Look, Seen<'t>) {
 impl<'t> Tx<'t> {
     /// The value of `block` as this transaction sees it: its own pending write, or what was published.
     #[inline(always)]
-    pub(crate) fn see(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
-        if self.mode == Mode::Update
-            && self.log.writes.find(block).is_none()
-            && let Sample::Whole(look, seen) = sample(block)
-            && (look.version() <= self.rv || self.float())
+    pub(crate) fn see(&mut self, block: Pinned, hint: FormHint) -> Result<Seen<'t>, Control> {
+        // No update attempt, or perhaps an own write: the long way sorts that out.
+        if !self.log.writes.may_contain(block)
+            && let Sample::Whole(look, seen) = sample(block, hint)
+            && (look.version_by(hint) <= self.rv || self.float())
         {
             self.log.reads.push(block, look);
             return Ok(seen);
@@ -105,10 +105,7 @@ impl<'t> Tx<'t> {
     fn float(&self) -> bool {
         seqcst_fence_for_loom();
         let reads = self.log.reads.as_slice();
-        reads.len() < FLOAT_MAX
-            && reads
-                .iter()
-                .all(|r| r.block.look().word().same_value(r.seen()))
+        reads.len() < FLOAT_MAX && reads.iter().all(|r| r.block.look().word() == r.seen())
     }
 
     /// Every other way to read.
@@ -130,7 +127,7 @@ impl<'t> Tx<'t> {
     fn see_published(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         let mut waiting = Waiting::default();
         loop {
-            let Sample::Whole(look, seen) = sample(block) else {
+            let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
                 if waiting.round() == Patience::Spent {
                     return self.fail_reading(Cause::ReadLocked);
                 }
@@ -178,7 +175,7 @@ impl<'t> Tx<'t> {
         if let Some(at) = self.log.writes.find(block) {
             self.log.writes.note_ref(at);
         }
-        self.see(block)
+        self.see(block, FormHint::Unknown)
     }
 
     /// A read after the attempt has become a snapshot. Still logged: `retry` waits on what was read.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::block::{Pinned, Seen};
+use crate::block::{FormHint, Pinned, Seen};
 use crate::boxed::Node;
 use crate::cause::Control;
 use crate::snapshot::Snapshot;
@@ -124,7 +124,7 @@ pub(crate) mod sealed {
     /// The untyped operations behind the typed ones.
     pub trait Access {
         #[doc(hidden)]
-        fn access(&mut self, block: ForAccess) -> Result<RawSeen, Control>;
+        fn access(&mut self, block: ForAccess, hint: Hint) -> Result<RawSeen, Control>;
 
         #[doc(hidden)]
         fn access_for_ref(&mut self, block: ForAccess) -> Result<RawSeen, Control>;
@@ -137,6 +137,10 @@ pub(crate) mod sealed {
     /// A [`Pinned`] under a name that a public trait may mention.
     #[derive(Debug)]
     pub struct ForAccess(pub(crate) Pinned);
+
+    /// A [`FormHint`] likewise.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Hint(pub(crate) FormHint);
 
     /// A [`Seen`] likewise.
     #[derive(Debug)]
@@ -154,8 +158,12 @@ fn erase(seen: Seen<'_>) -> sealed::RawSeen {
 
 impl sealed::Access for Tx<'_> {
     #[inline(always)]
-    fn access(&mut self, block: sealed::ForAccess) -> Result<sealed::RawSeen, Control> {
-        self.see(block.0).map(erase)
+    fn access(
+        &mut self,
+        block: sealed::ForAccess,
+        hint: sealed::Hint,
+    ) -> Result<sealed::RawSeen, Control> {
+        self.see(block.0, hint.0).map(erase)
     }
 
     fn access_for_ref(&mut self, block: sealed::ForAccess) -> Result<sealed::RawSeen, Control> {
@@ -170,12 +178,16 @@ impl sealed::Access for Tx<'_> {
 
 impl sealed::Access for Snapshot<'_> {
     #[inline(always)]
-    fn access(&mut self, block: sealed::ForAccess) -> Result<sealed::RawSeen, Control> {
+    fn access(
+        &mut self,
+        block: sealed::ForAccess,
+        _hint: sealed::Hint,
+    ) -> Result<sealed::RawSeen, Control> {
         Ok(erase(self.see(block.0)))
     }
 
     fn access_for_ref(&mut self, block: sealed::ForAccess) -> Result<sealed::RawSeen, Control> {
-        self.access(block)
+        Ok(erase(self.see(block.0)))
     }
 
     #[inline(always)]

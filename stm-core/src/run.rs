@@ -30,17 +30,8 @@ use crate::context::{self, Context, Inside};
 use crate::error::{Abort, Stm};
 use crate::reclaim::Pin;
 use crate::snapshot::Snapshot;
-use crate::tx::{Remains, Start, Tx, Verdict};
+use crate::tx::{Call, Tx, Verdict};
 use crate::wait::{Registration, Waiter};
-
-/// What a call remembers from attempt to attempt.
-#[derive(Debug)]
-pub(crate) struct Call {
-    attempts: u32,
-    failures: u32,
-    start: Start,
-    may_be_snapshot: bool,
-}
 
 /// How one attempt ended, seen from its call.
 #[must_use]
@@ -53,99 +44,62 @@ pub(crate) enum Step<R, E> {
     NothingToWaitFor,
 }
 
-impl Call {
-    pub(crate) const fn new() -> Self {
-        Self {
-            attempts: 0,
-            failures: 0,
-            start: Start::Update,
-            may_be_snapshot: true,
-        }
-    }
-
-    /// Failed attempts so far: what the back-off goes by.
-    pub(crate) const fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    /// One attempt, cleared away to the last bit.
-    #[inline]
-    pub(crate) fn attempt<R, E>(
-        &mut self,
-        ctx: &Context,
-        body: &mut impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
-        waiter: impl FnOnce() -> Waiter,
-    ) -> Step<R, E> {
-        self.attempts = self.attempts.saturating_add(1);
-        let pin = ctx.pin();
-        let mut inside = ctx.enter();
-        let mut tx = Tx::begin(
-            &pin,
-            inside.log(),
-            self.attempts,
-            self.start,
-            self.may_be_snapshot,
-        );
-        let answer = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
-            Ok(Ok(result)) => match tx.commit() {
-                Ok(()) => {
-                    tx.end();
-                    conclude(inside, pin, Parting::Now);
-                    return Step::Done(Ok(result));
-                }
-                Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
-            },
-            Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
-            Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
-            Err(panic) => (Verdict::Conflict(Cause::Swallowed), Err(panic)),
-        };
-        let remains = tx.end();
-        self.not_committed(remains, inside, pin, answer)
-    }
-
-    /// Every end of an attempt but the usual one.
-    #[cold]
-    #[inline(never)]
-    fn not_committed<R, E>(
-        &mut self,
-        remains: Remains,
-        inside: Inside<'_>,
-        pin: Pin,
-        (verdict, answer): (Verdict, Answer<R, E>),
-    ) -> Step<R, E> {
-        let parting = match verdict {
-            Verdict::Wait(_) => Parting::AsleepSoon,
-            _ => Parting::Now,
-        };
-        conclude(inside, pin, parting);
-        let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
-        match verdict {
-            Verdict::RolledBack => match answer {
-                Err(Some(error)) => Step::Done(Err(error)),
-                _ => unreachable!("only an error of the body's own rolls back"),
-            },
-            Verdict::Conflict(cause) => {
-                self.note_conflict(cause, remains);
-                Step::Again
+/// One attempt of `call`, cleared away to the last bit.
+#[inline(always)]
+pub(crate) fn attempt<R, E>(
+    call: &mut Call,
+    ctx: &Context,
+    body: &mut impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
+    waiter: impl FnOnce() -> Waiter,
+) -> Step<R, E> {
+    call.attempt = call.attempt.saturating_add(1);
+    let pin = ctx.pin();
+    let mut inside = ctx.enter();
+    let mut tx = Tx::begin(&pin, inside.log(), call);
+    tx.track_if_due();
+    let (verdict, answer) = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+        Ok(Ok(result)) => match tx.commit() {
+            Ok(()) => {
+                tx.end();
+                conclude(inside, pin, Parting::Now);
+                return Step::Done(Ok(result));
             }
-            Verdict::Changed => Step::Again,
-            Verdict::Wait(registration) => Step::Wait(registration),
-            Verdict::NothingToWaitFor => Step::NothingToWaitFor,
-        }
+            Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
+        },
+        Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
+        Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
+        Err(panic) => (Verdict::Conflict(Cause::Swallowed), Err(panic)),
+    };
+    if let Verdict::Conflict(cause) = verdict {
+        tx.note_conflict(cause);
     }
+    tx.end();
+    not_committed(inside, pin, verdict, answer)
+}
 
-    /// Chooses how the next attempt begins.
-    #[cold]
-    fn note_conflict(&mut self, cause: Cause, remains: Remains) {
-        self.may_be_snapshot = remains.may_be_snapshot;
-        self.failures = self.failures.saturating_add(1);
-        // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
-        // gets through. Should it turn out to write, A3 sends it back for good.
-        self.start = if cause.spares_a_snapshot() && !remains.wrote && self.may_be_snapshot {
-            Start::TrackedSnapshot
-        } else {
-            Start::Update
-        };
+/// Every end of an attempt but the usual one.
+#[cold]
+#[inline(never)]
+fn not_committed<R, E>(
+    inside: Inside<'_>,
+    pin: Pin,
+    verdict: Verdict,
+    answer: Answer<R, E>,
+) -> Step<R, E> {
+    let parting = match verdict {
+        Verdict::Wait(_) => Parting::AsleepSoon,
+        _ => Parting::Now,
+    };
+    conclude(inside, pin, parting);
+    let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
+    match verdict {
+        Verdict::RolledBack => match answer {
+            Err(Some(error)) => Step::Done(Err(error)),
+            _ => unreachable!("only an error of the body's own rolls back"),
+        },
+        Verdict::Conflict(_) | Verdict::Changed => Step::Again,
+        Verdict::Wait(registration) => Step::Wait(registration),
+        Verdict::NothingToWaitFor => Step::NothingToWaitFor,
     }
 }
 
@@ -184,9 +138,9 @@ fn run<R, E>(
         ctx.assert_outside(what, caller);
         let mut call = Call::new();
         loop {
-            match call.attempt(ctx, &mut body, Waiter::of_this_thread) {
+            match attempt(&mut call, ctx, &mut body, Waiter::of_this_thread) {
                 Step::Done(result) => return result,
-                Step::Again => contention::back_off(call.failures()),
+                Step::Again => contention::back_off(call.failures),
                 Step::Wait(registration) => registration.waiter().sleep(),
                 Step::NothingToWaitFor => nothing_to_wait_for(what, caller),
             }

@@ -134,7 +134,7 @@ impl Tx<'_> {
     /// Goes on as an untracked snapshot, if the reads so far are those of one (see the module docs).
     #[cold]
     pub(crate) fn convert(&mut self) -> Result<(), CannotConvert> {
-        if !self.may_be_snapshot || !self.log.writes.is_empty() {
+        if !self.call.may_be_snapshot || !self.log.writes.is_empty() {
             return Err(CannotConvert);
         }
         let newest = self.log.reads.newest_version();
@@ -152,13 +152,14 @@ impl Tx<'_> {
         };
         self.rv = s;
         self.mode = Mode::Snapshot;
+        self.log.writes.slow_down();
         Ok(())
     }
 
     /// Ends the attempt's life as an update: a snapshot that writes must start over.
     #[cold]
     pub(crate) fn wrote_in_snapshot(&mut self) -> Control {
-        self.may_be_snapshot = false;
+        self.call.may_be_snapshot = false;
         self.doom(crate::cause::Cause::WroteInSnapshot)
     }
 }

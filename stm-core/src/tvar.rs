@@ -11,16 +11,16 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::bits;
-use crate::block::{BlockHandle, Pinned, Seen};
+use crate::block::{BlockHandle, FormHint, Pinned, Seen};
 use crate::boxed::{Node, NodeHeader, Pending};
 use crate::commit::commit;
 use crate::contention;
 use crate::context::{self, Context};
 use crate::error::Stm;
-use crate::log::{Read, WriteSet};
+use crate::log::{NONE, Read, WriteSet};
 use crate::read;
 use crate::read_tx::ReadTx;
-use crate::read_tx::sealed::{ForAccess, RawRef};
+use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
 use crate::tx::Tx;
 use crate::wait::WakeList;
@@ -149,7 +149,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     {
         // SAFETY: a transaction exists, so this thread is pinned to its end.
         let block = ForAccess(unsafe { self.handle.pinned() });
-        Ok(match tx.access(block)?.0 {
+        Ok(match tx.access(block, Self::form_hint())?.0 {
             // SAFETY: V1.
             Seen::Bits(bits) => unsafe { bits::from_bits(bits) },
             // SAFETY: V1; alive to the end of the attempt.
@@ -396,11 +396,11 @@ impl<T: Send + Sync + 'static> TVar<T> {
             let mut writes = WriteSet::new();
             let mut wakes = WakeList::new();
             // SAFETY: pinned; the write set does not outlive the pin.
-            writes.stage(unsafe { self.handle.pinned() }, pending, None);
+            writes.stage_first(unsafe { self.handle.pinned() }, pending, NONE);
             let mut failures = 0;
             loop {
-                let (read, result) = before(pin);
-                match commit(pin, read.as_slice(), &mut writes, &mut wakes) {
+                let (mut read, result) = before(pin);
+                match commit(pin, read.as_mut_slice(), &mut writes, &mut wakes) {
                     Ok(()) => return (result, wakes),
                     Err(_) => {
                         failures += 1;
@@ -444,6 +444,16 @@ impl<T: Send + Sync + 'static> TVar<T> {
     fn pinned_by(&self, _tx: &Tx<'_>) -> Pinned {
         // SAFETY: a transaction exists, so this thread is pinned to its end.
         unsafe { self.handle.pinned() }
+    }
+
+    /// Folds to a constant.
+    #[inline(always)]
+    fn form_hint() -> Hint {
+        Hint(if bits::is_word::<T>() {
+            FormHint::Inline
+        } else {
+            FormHint::Unknown
+        })
     }
 
     /// V2, W1.

@@ -62,20 +62,19 @@ pub(crate) enum Start {
 /// });
 /// ```
 pub struct Tx<'t> {
+    /// What lasts beyond the attempt.
+    pub(crate) call: &'t mut Call,
+    pub(crate) log: &'t mut Log,
+    pin: &'t Pin,
     pub(crate) mode: Mode,
-    /// Whether a failing read may turn the attempt into a snapshot.
-    pub(crate) may_be_snapshot: bool,
     /// A value was read that had been replaced by then (Snapshot mode): waiting would be in vain.
     pub(crate) outdated: bool,
     /// The clock at the begin.
     pub(crate) begin: Time,
     /// The moment as of which anchored reads are valid; in Snapshot mode its time.
     pub(crate) rv: Time,
-    pub(crate) log: &'t mut Log,
     ticket: Option<Ticket>,
     cause: Option<Cause>,
-    attempt: u32,
-    pin: &'t Pin,
     /// Neither `Send` nor `Sync`, and invariant in `'t` (X3).
     _attempt: PhantomData<*mut &'t ()>,
 }
@@ -96,47 +95,66 @@ pub(crate) enum Verdict {
     NothingToWaitFor,
 }
 
-/// What an attempt leaves for its call.
-#[derive(Clone, Copy)]
-pub(crate) struct Remains {
+/// What a call remembers from attempt to attempt.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The attempt that runs, from 1.
+    pub(crate) attempt: u32,
+    /// Attempts that ended in a conflict: what the back-off goes by.
+    pub(crate) failures: u32,
+    /// How the next attempt begins.
+    pub(crate) start: Start,
+    /// Whether a failing read may turn an attempt into a snapshot (A3).
     pub(crate) may_be_snapshot: bool,
-    /// The attempt had pending writes when it ended.
-    pub(crate) wrote: bool,
+}
+
+impl Call {
+    pub(crate) const fn new() -> Self {
+        Self {
+            attempt: 0,
+            failures: 0,
+            start: Start::Update,
+            may_be_snapshot: true,
+        }
+    }
 }
 
 impl<'t> Tx<'t> {
+    /// Begins an attempt. Pin before clock: R2.
     #[inline(always)]
-    pub(crate) fn begin(
-        pin: &'t Pin,
-        log: &'t mut Log,
-        attempt: u32,
-        start: Start,
-        may_be_snapshot: bool,
-    ) -> Self {
-        let (mode, begin, ticket) = match start {
-            Start::Update => (Mode::Update, clock().sample().time(), None),
-            Start::TrackedSnapshot => Self::begin_tracked(),
-        };
+    pub(crate) fn begin(pin: &'t Pin, log: &'t mut Log, call: &'t mut Call) -> Self {
+        let begin = clock().sample().time();
         seqcst_fence_for_loom();
         Self {
-            mode,
-            may_be_snapshot,
+            mode: Mode::Update,
             outdated: false,
             begin,
             rv: begin,
             log,
-            ticket,
+            ticket: None,
             cause: None,
-            attempt,
+            call,
             pin,
             _attempt: PhantomData,
         }
     }
 
+    /// The second half of the begin, for an attempt that is to be a snapshot from the start.
+    #[inline(always)]
+    pub(crate) fn track_if_due(&mut self) {
+        if self.call.start == Start::TrackedSnapshot {
+            self.track();
+        }
+    }
+
     #[cold]
-    fn begin_tracked() -> (Mode, Time, Option<Ticket>) {
+    fn track(&mut self) {
         let ticket = clock().begin_snapshot();
-        (Mode::Snapshot, ticket.time(), Some(ticket))
+        self.begin = ticket.time();
+        self.rv = ticket.time();
+        self.ticket = Some(ticket);
+        self.mode = Mode::Snapshot;
+        self.log.writes.slow_down();
     }
 
     /// The number of this attempt: 1 for the first, one more each time the body runs again in the same call.
@@ -147,7 +165,7 @@ impl<'t> Tx<'t> {
     /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.call.attempt
     }
 
     pub(crate) fn is_tracked(&self) -> bool {
@@ -158,6 +176,7 @@ impl<'t> Tx<'t> {
     #[cold]
     pub(crate) fn doom(&mut self, cause: Cause) -> Control {
         self.mode = Mode::Doomed;
+        self.log.writes.slow_down();
         self.cause.get_or_insert(cause);
         Control::CONFLICT
     }
@@ -191,8 +210,20 @@ impl<'t> Tx<'t> {
     /// Makes `pending` the pending value of `block`.
     #[inline(always)]
     pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) -> Result<(), Control> {
+        if !self.log.writes.may_contain(block) {
+            let last_read = self.log.reads.last_if(block);
+            self.log.writes.stage_first(block, pending, last_read);
+            return Ok(());
+        }
+        self.stage_otherwise(block, pending)
+    }
+
+    /// The variable may have an entry, or the attempt is no update any more.
+    #[inline(never)]
+    fn stage_otherwise(&mut self, block: Pinned, pending: Pending) -> Result<(), Control> {
         if self.mode == Mode::Update {
-            self.log.stage(block, pending);
+            let last_read = self.log.reads.last_if(block);
+            self.log.writes.stage_again(block, pending, last_read);
             return Ok(());
         }
         self.refuse(pending)
@@ -220,7 +251,7 @@ impl<'t> Tx<'t> {
             writes,
             wakes,
         } = &mut *self.log;
-        commit::commit(self.pin, reads.as_slice(), writes, wakes)
+        commit::commit(self.pin, reads.as_mut_slice(), writes, wakes)
     }
 
     /// The body returned an error of its own: its writes are dropped, its reads were consistent (T1).
@@ -253,23 +284,33 @@ impl<'t> Tx<'t> {
         self.cause.unwrap_or(Cause::Swallowed)
     }
 
-    /// Takes the attempt apart. The ticket goes back to the clock after the last read and before the unpin.
+    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin.
     #[inline(always)]
-    pub(crate) fn end(mut self) -> Remains {
+    pub(crate) fn end(mut self) {
         if let Some(ticket) = self.ticket.take() {
             clock().end_snapshot(ticket);
         }
-        Remains {
-            may_be_snapshot: self.may_be_snapshot,
-            wrote: !self.log.writes.is_empty(),
-        }
+    }
+
+    /// Chooses how the next attempt begins after this one met a conflict.
+    #[cold]
+    pub(crate) fn note_conflict(&mut self, cause: Cause) {
+        self.call.failures = self.call.failures.saturating_add(1);
+        // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
+        // gets through. Should it turn out to write, A3 sends it back for good.
+        let wrote = !self.log.writes.is_empty();
+        self.call.start = if cause.spares_a_snapshot() && !wrote && self.call.may_be_snapshot {
+            Start::TrackedSnapshot
+        } else {
+            Start::Update
+        };
     }
 }
 
 impl fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tx")
-            .field("attempt", &self.attempt)
+            .field("attempt", &self.call.attempt)
             .field("mode", &self.mode)
             .field("rv", &self.rv)
             .finish_non_exhaustive()

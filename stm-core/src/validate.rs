@@ -34,7 +34,7 @@ fn still_holds(read: &Read) -> Result<(), Cause> {
     let mut waiting = Waiting::default();
     loop {
         let now = read.block.look().word();
-        if now.settled() != read.seen() {
+        if !now.settled().same_value(read.seen()) {
             return Err(Cause::ReadChanged);
         }
         if !now.is_locked() {
@@ -55,14 +55,14 @@ fn still_holds(read: &Read) -> Result<(), Cause> {
 pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet) -> Result<(), Cause> {
     for read in reads {
         let now = read.block.look().word();
-        if !read.is_as_committer_expects(now) && !locked_by_us(read, now, writes) {
+        if !now.same_value(read.seen()) && !locked_by_us(read, now, writes) {
             return Err(Cause::CommitChanged);
         }
     }
     Ok(())
 }
 
-/// The rest: a lock of ours that the read was not told of (`Read::expect_own_lock`).
+/// The rest: a lock of ours on what was not read last before it was written (the locking took care of those).
 #[inline(never)]
 fn locked_by_us(read: &Read, now: Word, writes: &WriteSet) -> bool {
     now.is_locked()

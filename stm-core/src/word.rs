@@ -107,7 +107,7 @@ impl Word {
         (self.0 ^ other.0) & !WAITERS == 0
     }
 
-    /// The same word as its reader will find it once it has locked it itself; see `Read::expect_own_lock`.
+    /// The same word once it is locked.
     #[inline(always)]
     pub(crate) const fn with_lock(self) -> Self {
         Self(self.0 | LOCKED)

@@ -8,10 +8,9 @@ mod read_set;
 mod write_set;
 
 pub(crate) use read_set::{Read, ReadSet};
-pub(crate) use write_set::{LockOrder, Savepoint, Write, WriteSet};
+pub(crate) use write_set::{NONE, Write, WriteSet};
 
-use crate::block::Pinned;
-use crate::boxed::{Pending, Unpublished};
+use crate::boxed::Unpublished;
 use crate::wait::WakeList;
 
 /// Entries beyond which an emptied log gives its memory back.
@@ -32,17 +31,6 @@ impl Log {
             writes: WriteSet::new(),
             wakes: WakeList::new(),
         }
-    }
-
-    /// Makes `pending` the pending value of `block`.
-    #[inline(always)]
-    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) {
-        self.writes.stage(block, pending, Some(&mut self.reads));
-    }
-
-    /// Undoes the writes since `savepoint`. The reads stay.
-    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
-        self.writes.roll_back(savepoint, &mut self.reads);
     }
 
     /// Empties the log; gives what is to be done, or dropped, outside of the transaction.

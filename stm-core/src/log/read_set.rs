@@ -3,7 +3,7 @@
 //! Entries are not deduplicated: a variable read twice has two entries with the same word (or the second
 //! read has failed). Looking for a duplicate on each read would cost more than validating it twice.
 
-use super::KEEP;
+use super::{KEEP, NONE};
 use crate::block::{Look, Pinned};
 use crate::clock::Time;
 use crate::word::Word;
@@ -12,9 +12,8 @@ use crate::word::Word;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
     pub(crate) block: Pinned,
-    /// The word as it was when the value was taken: unlocked. LOCKED is set here once the same attempt has a pending
-    /// write of the variable: it is how the commit, which locks first, will find the word if nobody has come between.
-    look: Look,
+    /// The word as it was when the value was taken: unlocked.
+    pub(crate) look: Look,
 }
 
 impl Read {
@@ -22,29 +21,9 @@ impl Read {
         Self { block, look }
     }
 
-    /// The word that the value was taken under.
     #[inline(always)]
     pub(crate) const fn seen(&self) -> Word {
-        self.look.word().settled()
-    }
-
-    #[inline(always)]
-    pub(crate) fn version(&self) -> Time {
-        self.look.version()
-    }
-
-    /// True if `now`, sampled after the commit's locks, says that nobody has replaced the value or is about to.
-    #[inline(always)]
-    pub(crate) const fn is_as_committer_expects(&self, now: Word) -> bool {
-        now.same_value(self.look.word())
-    }
-
-    fn expect_own_lock(&mut self) {
-        self.look = self.look.with_lock();
-    }
-
-    fn expect_no_lock(&mut self) {
-        self.look = self.look.without_lock();
+        self.look.word()
     }
 }
 
@@ -73,28 +52,27 @@ impl ReadSet {
         self.reads.len()
     }
 
-    /// The attempt is about to have a pending write of `block`: notes it with the read, if that was the last one (most
-    /// writes follow their read at once). Returns where, for [`ReadSet::expect_no_lock`]. A read further back is found at
-    /// commit by its address.
     #[inline(always)]
-    pub(crate) fn expect_own_lock(&mut self, block: Pinned) -> Option<usize> {
-        match self.reads.last_mut() {
-            Some(last) if last.block == block => {
-                last.expect_own_lock();
-                Some(self.reads.len() - 1)
-            }
-            _ => None,
-        }
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Read] {
+        &mut self.reads
     }
 
-    /// The pending write was rolled back.
-    pub(crate) fn expect_no_lock(&mut self, at: usize) {
-        self.reads[at].expect_no_lock();
+    /// Where the last read is, if it is of `block`; else [`NONE`].
+    #[inline(always)]
+    pub(crate) fn last_if(&self, block: Pinned) -> u32 {
+        match self.reads.last() {
+            Some(last) if last.block == block => (self.reads.len() - 1) as u32,
+            _ => NONE,
+        }
     }
 
     /// The highest version read so far.
     pub(crate) fn newest_version(&self) -> Time {
-        self.reads.iter().map(Read::version).max().unwrap_or(0)
+        self.reads
+            .iter()
+            .map(|r| r.look.version())
+            .max()
+            .unwrap_or(0)
     }
 
     #[inline(always)]

@@ -25,7 +25,7 @@
 //! - L4  Slots of the index are freed in the reverse order of their taking (truncation goes backwards, and a
 //!   rebuild takes them in entry order), so linear probing needs no tombstones.
 
-use super::{KEEP, ReadSet};
+use super::KEEP;
 use crate::block::Pinned;
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::word::Word;
@@ -42,13 +42,14 @@ pub(crate) struct Write {
     pub(crate) replaced: Word,
     /// The entry for the same variable that this one hides, or [`NONE`].
     shadows: u32,
-    /// The read that expects our lock because of this entry, or [`NONE`].
-    read_at: u32,
+    /// The read of the same variable, if it was the last one before this write, or [`NONE`].
+    pub(crate) read_at: u32,
     /// A `Ref` to the pending value was given (L2).
     ref_given: bool,
 }
 
-const NONE: u32 = u32::MAX;
+/// No such entry.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A length of the write set to go back to.
 #[derive(Debug)]
@@ -58,30 +59,18 @@ pub(crate) struct Savepoint {
     outer_floor: usize,
 }
 
-/// The order in which the sealed entries are to be locked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LockOrder {
-    /// 1 if there are two entries and the second comes first.
-    flip: usize,
-}
-
-impl LockOrder {
-    /// The position of the `turn`-th entry to lock.
-    #[inline(always)]
-    pub(crate) const fn at(self, turn: usize) -> usize {
-        turn ^ self.flip
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct WriteSet {
     entries: Vec<Write>,
-    /// One bit for each hash that was ever entered: a quick "no". Rollback leaves bits behind, which only costs a look.
+    /// A bit for each variable that was ever entered, a quick "no"; all bits where nothing is quick (see `slow_down`).
+    /// Rollback leaves bits behind, which only costs a look.
     filter: u64,
     floor: usize,
     shadowed: usize,
     /// Some entry was boxed: there is something to retire, or to drop.
     boxed: bool,
+    /// Something else than `entries` and `filter` needs to be put back at the end.
+    untidy: bool,
     index: Index,
     undone: Vec<Unpublished>,
 }
@@ -94,6 +83,7 @@ impl WriteSet {
             floor: 0,
             shadowed: 0,
             boxed: false,
+            untidy: false,
             index: Index::new(),
             undone: Vec::new(),
         }
@@ -104,17 +94,20 @@ impl WriteSet {
         self.entries.is_empty()
     }
 
-    /// The newest entry for `block`.
+    /// False if `block` has surely no entry and the attempt is in no special state.
     #[inline(always)]
-    pub(crate) fn find(&self, block: Pinned) -> Option<usize> {
-        if self.filter & filter_bit(block) == 0 {
-            return None;
-        }
-        self.find_behind_filter(block)
+    pub(crate) fn may_contain(&self, block: Pinned) -> bool {
+        self.filter & filter_bit(block) != 0
     }
 
+    /// The attempt is not a plain update any more: every access shall take the long way.
+    pub(crate) fn slow_down(&mut self) {
+        self.filter = u64::MAX;
+    }
+
+    /// The newest entry for `block`.
     #[inline]
-    fn find_behind_filter(&self, block: Pinned) -> Option<usize> {
+    pub(crate) fn find(&self, block: Pinned) -> Option<usize> {
         if self.index.in_use {
             self.index.find(&self.entries, block)
         } else {
@@ -143,30 +136,27 @@ impl WriteSet {
         at >= self.floor && !self.entries[at].ref_given
     }
 
-    /// Makes `pending` the pending value of `block`. `reads` learns of it, if the variable was read lately.
+    /// Makes `pending` the pending value of `block`, which has no entry yet.
+    ///
+    /// `last_read` is where the read set's last entry is, if that is for the same variable: most writes follow their read
+    /// at once, and the commit can then check the read while it locks.
     #[inline(always)]
-    pub(crate) fn stage(&mut self, block: Pinned, pending: Pending, reads: Option<&mut ReadSet>) {
-        if self.filter & filter_bit(block) != 0
-            && let Some(at) = self.find_behind_filter(block)
-        {
-            return self.stage_again(at, pending);
-        }
-        let read_at = reads
-            .and_then(|reads| reads.expect_own_lock(block))
-            .map_or(NONE, |at| at as u32);
+    pub(crate) fn stage_first(&mut self, block: Pinned, pending: Pending, last_read: u32) {
         self.push(Write {
             block,
             pending,
             replaced: Word::inline_initial(),
             shadows: NONE,
-            read_at,
+            read_at: last_read,
             ref_given: false,
         });
     }
 
-    /// The variable has an entry already.
-    #[inline(never)]
-    fn stage_again(&mut self, at: usize, pending: Pending) {
+    /// Makes `pending` the pending value of `block`, which may have an entry.
+    pub(crate) fn stage_again(&mut self, block: Pinned, pending: Pending, last_read: u32) {
+        let Some(at) = self.find(block) else {
+            return self.stage_first(block, pending, last_read);
+        };
         if self.changeable(at) {
             let old = std::mem::replace(&mut self.entries[at].pending, pending);
             self.bury(old);
@@ -175,7 +165,6 @@ impl WriteSet {
             self.push(Write {
                 pending,
                 shadows: at as u32,
-                read_at: NONE,
                 ref_given: false,
                 ..self.entries[at]
             });
@@ -186,7 +175,10 @@ impl WriteSet {
     fn push(&mut self, write: Write) {
         let at = self.entries.len();
         self.filter |= filter_bit(write.block);
-        self.boxed |= write.pending.is_boxed();
+        if write.pending.is_boxed() {
+            self.boxed = true;
+            self.untidy = true;
+        }
         self.entries.push(write);
         if at >= SCANNED {
             self.enter_into_index(at);
@@ -196,6 +188,7 @@ impl WriteSet {
     #[inline(never)]
     fn enter_into_index(&mut self, at: usize) {
         assert!(at < NONE as usize, "a transaction may write 2^32 - 1 times");
+        self.untidy = true;
         if self.index.in_use {
             self.index.enter(&self.entries, at);
         } else {
@@ -208,6 +201,7 @@ impl WriteSet {
     pub(crate) fn bury(&mut self, pending: Pending) {
         if let Some(unpublished) = Unpublished::from_pending(pending) {
             self.boxed = true;
+            self.untidy = true;
             self.undone.push(unpublished);
         }
     }
@@ -215,6 +209,7 @@ impl WriteSet {
     /// Everything staged from here on can be undone.
     pub(crate) fn savepoint(&mut self) -> Savepoint {
         let outer_floor = std::mem::replace(&mut self.floor, self.entries.len());
+        self.untidy = true;
         Savepoint {
             len: self.entries.len(),
             outer_floor,
@@ -227,37 +222,29 @@ impl WriteSet {
     }
 
     /// Undoes what was staged since, newest first (L4). Costs what is undone.
-    pub(crate) fn roll_back(&mut self, savepoint: Savepoint, reads: &mut ReadSet) {
+    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
         while self.entries.len() > savepoint.len {
             if self.index.in_use {
                 self.index.leave(&self.entries);
             }
             let undone = self.entries.pop().expect("longer than the savepoint");
             self.shadowed -= usize::from(undone.shadows != NONE);
-            if undone.read_at != NONE {
-                reads.expect_no_lock(undone.read_at as usize);
-            }
             self.bury(undone.pending);
         }
         self.floor = savepoint.outer_floor;
     }
 
-    /// Prepares the live entries for locking in the global order, ascending addresses. Program order ends here.
+    /// Prepares the live entries for locking. Program order ends here.
+    ///
+    /// Three and more come out sorted. Two are left as they are: moving them about would cost more than locking them
+    /// crosswise.
     #[inline(always)]
-    pub(crate) fn seal(&mut self) -> LockOrder {
+    pub(crate) fn seal(&mut self) {
         if self.shadowed > 0 {
             self.drop_shadowed();
         }
-        match &self.entries[..] {
-            [] | [_] => LockOrder { flip: 0 },
-            // Moving two entries about would cost more than locking them crosswise.
-            [a, b] => LockOrder {
-                flip: usize::from(a.block.address() > b.block.address()),
-            },
-            _ => {
-                self.sort();
-                LockOrder { flip: 0 }
-            }
+        if self.entries.len() > 2 {
+            self.sort();
         }
     }
 
@@ -295,7 +282,7 @@ impl WriteSet {
         }
     }
 
-    /// The live entries in locking order, once sealed.
+    /// The live entries, once sealed; in locking order if there are more than two.
     #[inline(always)]
     pub(crate) fn sealed(&self) -> &[Write] {
         &self.entries
@@ -334,18 +321,19 @@ impl WriteSet {
     /// Empties the set. Nothing boxed is left in it ([`WriteSet::take_unpublished`]).
     #[inline(always)]
     pub(super) fn clear(&mut self) {
-        self.filter = 0;
-        self.floor = 0;
-        self.shadowed = 0;
-        self.boxed = false;
         self.entries.clear();
-        if self.index.in_use {
-            self.shrink();
+        self.filter = 0;
+        if self.untidy {
+            self.tidy();
         }
     }
 
     #[cold]
-    fn shrink(&mut self) {
+    fn tidy(&mut self) {
+        self.floor = 0;
+        self.shadowed = 0;
+        self.boxed = false;
+        self.untidy = false;
         self.index.in_use = false;
         if self.entries.capacity() > KEEP {
             self.entries = Vec::new();
@@ -366,9 +354,10 @@ fn hash(block: Pinned) -> u64 {
     ((block.address() >> 4) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// Neighbours on the heap get different bits.
 #[inline(always)]
 fn filter_bit(block: Pinned) -> u64 {
-    1 << (hash(block) >> 58)
+    1 << ((block.address() >> 4) & 63)
 }
 
 /// An open-addressing table from addresses to entries; it stores positions only and compares through the entries.
