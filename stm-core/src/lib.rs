@@ -1,4 +1,62 @@
 //! Software transactional memory: shared state whose invariants span several variables, without locks to order.
+//!
+//! Put the state into [`TVar`]s, read and write it inside [`atomically`], and the whole body takes effect at one moment or
+//! not at all. Bodies compose: `transfer` is `withdraw` and then `deposit`. A body that finds that it cannot go on calls
+//! [`retry`] and sleeps until something that it read has changed; [`Tx::or_else`] takes the first alternative that can go on.
+//!
+//! ```
+//! use stm_core::{atomically, check, snapshot, Stm, TVar, Tx};
+//!
+//! type Account = TVar<i64>;
+//!
+//! fn withdraw(tx: &mut Tx<'_>, from: &Account, amount: i64) -> Stm<()> {
+//!     check(from.read(tx)? >= amount)?; // waits for cover
+//!     from.modify(tx, |balance| balance - amount)
+//! }
+//! fn deposit(tx: &mut Tx<'_>, to: &Account, amount: i64) -> Stm<()> {
+//!     to.modify(tx, |balance| balance + amount)
+//! }
+//! fn transfer(tx: &mut Tx<'_>, from: &Account, to: &Account, amount: i64) -> Stm<()> {
+//!     withdraw(tx, from, amount)?;
+//!     deposit(tx, to, amount)
+//! }
+//!
+//! let (alice, bob) = (TVar::new(100), TVar::new(0));
+//! std::thread::scope(|s| {
+//!     s.spawn(|| atomically(|tx| transfer(tx, &bob, &alice, 30))); // sleeps until bob has 30
+//!     s.spawn(|| atomically(|tx| transfer(tx, &alice, &bob, 50)));
+//! });
+//! let both = snapshot(|s| Ok((alice.read(s)?, bob.read(s)?)));
+//! assert_eq!(both, (80, 20));
+//! ```
+//!
+//! # What is promised
+//!
+//! - **Opacity.** Every body, also one whose attempt will be thrown away, sees only states that existed as of one moment. No body
+//!   ever loops, panics or indexes out of range over half of somebody's commit.
+//! - **Strict serializability** of what commits, alternatives and nested transactions included: there is one order of all
+//!   transactions that explains every result, and it respects real time.
+//! - **Reports finish.** [`snapshot`] gets through at its first attempt under any write load. A read-only [`atomically`] that would
+//!   fail goes on as a snapshot, or starts over once.
+//! - **Waiting sleeps.** [`retry`] does not spin or poll, loses no wake-up, and wakes only if something that was read has changed
+//!   (or was changed by a commit that overlapped the falling asleep).
+//! - **Panics are clean.** A panic in a body or in a `Clone` leaves every variable as if the attempt had not been. There is no
+//!   poisoning. No user code runs while a variable is locked.
+//! - **Threads and tasks alike.** [`atomically_async`] serves tasks of any executor; dropping its future cancels cleanly.
+//!
+//! # What is not
+//!
+//! - A body may run several times, so it must not have effects of its own; [`forbid_in_transaction`] guards what must not be in one.
+//! - A transaction that *writes* is not yet guaranteed to get through against a stream of smaller ones: a bounded back-off is what
+//!   it has. Long transactions that write under heavy contention can starve.
+//! - Memory is freed soon, not at once; and while a snapshot lives, what is replaced stays allocated.
+//! - Nothing survives the process.
+//!
+//! # Unsafe code
+//!
+//! Lies in the modules marked below, each with numbered invariants that its safety comments cite: values and their places
+//! (`bits`, `block`, `boxed`, `history`), the collector (`reclaim`), the thread's context, the steps of the protocol that touch
+//! nodes (`commit`, `read`, `snapshot`), and the typed face (`tvar`, `read_tx`).
 #![warn(clippy::disallowed_types)]
 
 #[allow(unsafe_code)]
@@ -47,3 +105,12 @@ pub use run::{atomically, forbid_in_transaction, in_transaction, snapshot, try_a
 pub use snapshot::Snapshot;
 pub use tvar::TVar;
 pub use tx::Tx;
+
+/// The documents' code blocks, compiled and run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/internals.md")]
+    struct Internals;
+}

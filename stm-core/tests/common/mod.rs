@@ -4,9 +4,14 @@
     reason = "each test file is a crate of its own and uses some of this"
 )]
 
+use std::fmt::Debug;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Barrier;
-use std::sync::mpsc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::Duration;
 
 /// How long a test may take before its watchdog ends the process. Far beyond what any takes on a loaded machine.
@@ -32,7 +37,9 @@ pub fn watched_with_stack(name: &str, bytes: usize, test: impl FnOnce() + Send +
         Ok(Ok(())) => {}
         Ok(Err(panic)) => resume_unwind(panic),
         Err(_) => {
-            eprintln!("watchdog: {name} has not ended after {PATIENCE:?}; something waits for ever");
+            eprintln!(
+                "watchdog: {name} has not ended after {PATIENCE:?}; something waits for ever"
+            );
             std::process::abort();
         }
     }
@@ -94,3 +101,87 @@ impl Rng {
         (a, (a + 1 + self.below(n - 1)) % n)
     }
 }
+
+/// As [`watched`], but one at a time within a test file: for tests that look at figures of the whole process.
+pub fn watched_alone(name: &str, test: impl FnOnce() + Send + 'static) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    watched(name, test);
+}
+
+/// Gives way until `happened`; the watchdog ends it if that never comes.
+pub fn wait_until(happened: impl Fn() -> bool) {
+    while !happened() {
+        std::thread::yield_now();
+    }
+}
+
+/// A value for either form of storage: `i64` is kept in place, `Box<i64>` in a node.
+pub trait Value: Clone + Debug + PartialEq + Send + Sync + 'static {
+    fn of(n: i64) -> Self;
+    fn n(&self) -> i64;
+}
+
+impl Value for i64 {
+    fn of(n: i64) -> Self {
+        n
+    }
+    fn n(&self) -> i64 {
+        *self
+    }
+}
+
+impl Value for Box<i64> {
+    fn of(n: i64) -> Self {
+        Box::new(n)
+    }
+    fn n(&self) -> i64 {
+        **self
+    }
+}
+
+/// A waker that counts how often it was woken.
+#[derive(Debug, Default)]
+pub struct Wakes(AtomicUsize);
+
+impl Wakes {
+    /// The counter and a waker that counts in it.
+    pub fn new() -> (Arc<Self>, Waker) {
+        let wakes = Arc::new(Self::default());
+        (Arc::clone(&wakes), Waker::from(wakes))
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Polls once, with `waker`.
+pub fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// Polls on this thread until ready; the thread sleeps while the future waits.
+pub fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(result) = poll(&mut future, &waker) {
+            return result;
+        }
+        std::thread::park();
+    }
+}
+
+pub mod fire;
