@@ -31,18 +31,23 @@ local! {
 /// Runs `f` with this thread's context.
 #[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(&Context) -> R) -> R {
-    match CONTEXT.try_with(std::ptr::from_ref) {
+    let of_its_own;
+    let ctx = match CONTEXT.try_with(std::ptr::from_ref) {
         // SAFETY: a thread's locals are destroyed by the thread itself after this call has returned, or have been
         // destroyed before it began, and then `try_with` has said so.
-        Ok(ctx) => f(unsafe { &*ctx }),
-        Err(_) => with_a_context_of_its_own(f),
-    }
+        Ok(ctx) => unsafe { &*ctx },
+        Err(_) => {
+            of_its_own = for_one_call();
+            &*of_its_own
+        }
+    };
+    f(ctx)
 }
 
 #[cold]
 #[inline(never)]
-fn with_a_context_of_its_own<R>(f: impl FnOnce(&Context) -> R) -> R {
-    f(&Context::new())
+fn for_one_call() -> Box<Context> {
+    Box::new(Context::new())
 }
 
 impl Context {
