@@ -272,7 +272,11 @@ impl<'t> Tx<'t> {
             // A snapshot that read an old value has already what it would wait for.
             Kind::Retry if self.outdated => Verdict::Changed,
             Kind::Retry => match Registration::new(waiter(), self.log.reads.as_slice()) {
-                Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
+                Register::Asleep(registration) => {
+                    // Whatever drove earlier attempts into a snapshot is over when this one is woken.
+                    self.call.start = Start::Update;
+                    Verdict::Wait(Box::new(registration))
+                }
                 Register::Changed => Verdict::Changed,
                 Register::NothingToWaitFor => Verdict::NothingToWaitFor,
             },
