@@ -1,7 +1,8 @@
 //! What can be wrong with a bank, how it is noticed, and what it is called.
 //!
-//! Transfers neither make money nor lose it, so every total is known in advance. An audit that comes to another one has
-//! seen half of a transfer: it is torn. When all is quiet the accounts are counted again, apart from what any audit said.
+//! Transfers neither make money nor lose it, so every total is known in advance. An audit that comes to another
+//! one has seen half of a transfer: it is torn. When all is quiet the accounts are counted again, whatever the
+//! audits said.
 
 use std::fmt;
 
@@ -60,7 +61,10 @@ impl Findings {
     pub(crate) fn explain(&self) -> String {
         let mut sentences = Vec::new();
         if self.lost > 0 {
-            sentences.push(format!("{} went out of the accounts and came to nobody", self.lost));
+            sentences.push(format!(
+                "{} went out of the accounts and came to nobody",
+                self.lost
+            ));
         }
         if self.made > 0 {
             sentences.push(format!("{} in the accounts came from nowhere", self.made));
@@ -92,7 +96,11 @@ impl fmt::Display for Findings {
             .filter(|(_, count)| *count > 0)
             .map(|(kind, count)| format!("{kind} {count}"))
             .collect();
-        f.pad(&if wrong.is_empty() { "OK".to_owned() } else { wrong.join(", ") })
+        f.pad(&if wrong.is_empty() {
+            "OK".to_owned()
+        } else {
+            wrong.join(", ")
+        })
     }
 }
 
@@ -117,6 +125,10 @@ mod tests {
         findings.audited(10, 10);
         findings.audited(10, 12);
         assert_eq!(findings.to_string(), "LOST 1, MADE 1, TORN AUDITS 1");
-        assert!(findings.explain().contains("found 12 where there was always 10"));
+        assert!(
+            findings
+                .explain()
+                .contains("found 12 where there was always 10")
+        );
     }
 }

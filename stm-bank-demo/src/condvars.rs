@@ -1,7 +1,7 @@
 //! The bank on a mutex and a condition variable per account, for customers who wait.
 //!
-//! Apart from [`OrderedMutexes`](crate::ordered_mutexes::OrderedMutexes), so that transfers among accounts for which nobody waits do not
-//! pay for it. What waiting takes here has to be thought of in advance, everywhere:
+//! Not the same accounts as in `ordered_mutexes.rs`: transfers for which nobody waits should not pay for waiting.
+//! What it takes has to be thought of in advance, everywhere:
 //!
 //! - Each account counts who waits, since notifying a condition variable is a system call even if nobody does.
 //! - A deposit wakes all who wait: they may want different amounts, and to wake the wrong one is to wake nobody.

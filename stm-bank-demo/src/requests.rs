@@ -42,7 +42,11 @@ impl Requests {
         let to = from + step;
         Request {
             from: from as usize,
-            to: (if to < self.accounts { to } else { to - self.accounts }) as usize,
+            to: (if to < self.accounts {
+                to
+            } else {
+                to - self.accounts
+            }) as usize,
             amount: (bits & 15) as i64 + 1,
         }
     }

@@ -7,11 +7,12 @@
 //!  gathering ────────────────▶ warm-up ────────────▶ measured ────────────▶ over
 //! ```
 //!
-//! Each thread takes its own time from the moment that it noticed the second change to the moment that it noticed the
-//! third one. So what a thread does beyond the end, a long audit for instance, counts with the time that it took.
+//! Each thread takes its own time, from when it noticed that the warm-up is over to when it noticed the end. So what
+//! a thread does beyond the end, a long audit for instance, counts with the time that it took.
 
-use std::sync::Barrier;
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,23 +63,21 @@ impl Tally {
 pub(crate) struct Output {
     pub(crate) per_second: f64,
     pub(crate) tally: Tally,
+    /// The sum of the threads' times.
+    pub(crate) time: Duration,
+    /// Of that, how long they were ready to go on and had no core.
+    pub(crate) without_core: Duration,
 }
 
 impl Output {
-    /// What one thread did in its time.
-    fn of(tally: Tally, time: Duration) -> Self {
-        Self {
-            per_second: tally.done as f64 / time.as_secs_f64(),
-            tally,
-        }
-    }
-
     /// Adds another thread's.
     pub(crate) fn add(&mut self, other: Self) {
         self.per_second += other.per_second;
         self.tally.done += other.tally.done;
         self.tally.ended += other.tally.ended;
         self.tally.attempts += other.tally.attempts;
+        self.time += other.time;
+        self.without_core += other.without_core;
     }
 }
 
@@ -86,6 +85,8 @@ impl Output {
 #[derive(Debug)]
 pub(crate) struct Shift {
     gathering: Barrier,
+    /// Write-locked until all have gathered.
+    gate: RwLock<()>,
     warm: AtomicBool,
     over: AtomicBool,
 }
@@ -95,35 +96,63 @@ impl Shift {
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             gathering: Barrier::new(threads + 1),
+            gate: RwLock::new(()),
             warm: AtomicBool::new(false),
             over: AtomicBool::new(false),
         }
     }
 
-    /// Does `work` again and again until the end; what it counts while warming up is forgotten.
+    /// Does `work` again and again until the end; what it counts while warming up is forgotten. On a machine so busy
+    /// that the end comes before the thread does, it is still done once each time: no rate is made of nothing.
     ///
     /// The flags are `Relaxed`: they carry no data, and results go through the threads' ends.
     #[inline]
     pub(crate) fn work(&self, mut work: impl FnMut(&mut Tally)) -> Output {
         self.gathering.wait();
+        drop(self.gate.read().expect("nothing panics at the gate"));
         let mut forgotten = Tally::default();
-        while !self.warm.load(Ordering::Relaxed) {
+        loop {
             work(&mut forgotten);
+            if self.warm.load(Ordering::Relaxed) {
+                break;
+            }
         }
         let mut tally = Tally::default();
+        let without_core_before = without_core();
         let begin = Instant::now();
-        while !self.over.load(Ordering::Relaxed) {
+        loop {
             work(&mut tally);
+            if self.over.load(Ordering::Relaxed) {
+                break;
+            }
         }
-        Output::of(tally, begin.elapsed())
+        let time = begin.elapsed();
+        Output {
+            per_second: tally.done as f64 / time.as_secs_f64(),
+            tally,
+            time,
+            without_core: without_core().saturating_sub(without_core_before),
+        }
     }
 
     /// Starts the threads and tells them when to go on and when to stop.
     pub(crate) fn direct(&self, timing: Timing) {
+        let gate = self.gate.write().expect("nothing panics at the gate");
         self.gathering.wait();
+        // Only now may they work: where threads are many and cores are few, the first ones through the barrier
+        // would keep this one from getting through it for seconds.
+        drop(gate);
         thread::sleep(timing.warm_up);
         self.warm.store(true, Ordering::Relaxed);
         thread::sleep(timing.measured);
         self.over.store(true, Ordering::Relaxed);
     }
+}
+
+/// How long this thread has been ready to run, and not running, in its life. Zero where the system does not say.
+fn without_core() -> Duration {
+    // Linux, Documentation/scheduler/sched-stats.rst: time on a core, time waiting for one, number of turns.
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = stat.split_whitespace().nth(1);
+    Duration::from_nanos(waited.and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }

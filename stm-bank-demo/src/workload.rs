@@ -5,6 +5,7 @@
 //! instructions, counters are the thread's own, and the common flag is looked at once in [`BATCH`] transfers.
 
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 use crate::audit::Findings;
 use crate::bank::{Bank, WaitingBank, Withdrawal};
@@ -24,6 +25,7 @@ const PORTION: i64 = 100;
 /// One round: how much of everything.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round {
+    /// Accounts, where they are not one for each thread.
     pub(crate) accounts: usize,
     /// Threads that transfer, or that withdraw and deposit.
     pub(crate) threads: usize,
@@ -42,14 +44,20 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn collect(&mut self, name: &'static str, threads: Vec<ScopedJoinHandle<'_, Output>>) {
+    /// Adds up what threads with the same work did and found.
+    fn collect(&mut self, name: &'static str, threads: Vec<ScopedJoinHandle<'_, Done>>) {
         let mut sum = Output::default();
         for thread in threads {
-            sum.add(thread.join().expect("a thread of the workload panicked"));
+            let (output, findings) = thread.join().expect("a thread of the workload panicked");
+            sum.add(output);
+            self.findings.add(&findings);
         }
         self.outputs.push((name, sum));
     }
 }
+
+/// What one thread did, and what it found wrong.
+type Done = (Output, Findings);
 
 /// Transfers between random accounts, while auditors sum up all of them.
 pub(crate) fn transfers<B: Bank>(round: &Round) -> Outcome {
@@ -71,13 +79,7 @@ pub(crate) fn transfers<B: Bank>(round: &Round) -> Outcome {
         shift.direct(round.timing);
         outcome.collect("transfers/s", tellers);
         if !auditors.is_empty() {
-            let mut sum = Output::default();
-            for auditor in auditors {
-                let (output, findings) = auditor.join().expect("an auditor panicked");
-                sum.add(output);
-                outcome.findings.add(&findings);
-            }
-            outcome.outputs.push(("audits/s", sum));
+            outcome.collect("audits/s", auditors);
         }
     });
     let at_the_end = Findings::at_the_end(expected, &bank.balances());
@@ -85,17 +87,18 @@ pub(crate) fn transfers<B: Bank>(round: &Round) -> Outcome {
     outcome
 }
 
-fn transfer_until_over<B: Bank>(bank: &B, requests: &mut Requests, shift: &Shift) -> Output {
-    shift.work(|tally| {
+fn transfer_until_over<B: Bank>(bank: &B, requests: &mut Requests, shift: &Shift) -> Done {
+    let output = shift.work(|tally| {
         for _ in 0..BATCH {
             let Request { from, to, amount } = requests.next();
             let done = bank.try_transfer(from, to, amount, &mut tally.attempts);
             tally.count(done);
         }
-    })
+    });
+    (output, Findings::default())
 }
 
-fn audit_until_over<B: Bank>(bank: &B, expected: i64, shift: &Shift) -> (Output, Findings) {
+fn audit_until_over<B: Bank>(bank: &B, expected: i64, shift: &Shift) -> Done {
     let mut findings = Findings::default();
     let output = shift.work(|tally| {
         findings.audited(expected, bank.audit(&mut tally.attempts));
@@ -107,16 +110,16 @@ fn audit_until_over<B: Bank>(bank: &B, expected: i64, shift: &Shift) -> (Output,
 /// Withdrawals that must wait for cover.
 ///
 /// The threads sit in a ring. Each has an account, waits there for a portion, and deposits it in the account of
-/// the next one. There is half as much money as there are threads, so at any time somebody waits, however fast
-/// or slow the engine is. Had some threads only deposits to make, the accounts would fill up while the others wake,
+/// the next one. There is one portion for every two threads, so at any time somebody waits, however fast or slow
+/// the engine is. Had some threads nothing to do but to deposit, the accounts would fill up while the others wake,
 /// and soon nobody would wait any more.
 pub(crate) fn waiting<B: WaitingBank>(round: &Round) -> Outcome {
     let bank = B::open(round.threads, 0);
     let shift = Shift::new(round.threads);
     let mut outcome = Outcome::default();
     let mut expected = 0;
-    for account in (0..round.threads).step_by(2).take((round.threads / 2).max(1)) {
-        bank.deposit(account, PORTION);
+    for pair in 0..round.threads / 2 {
+        bank.deposit(2 * pair, PORTION);
         expected += PORTION;
     }
     thread::scope(|s| {
@@ -137,14 +140,15 @@ pub(crate) fn waiting<B: WaitingBank>(round: &Round) -> Outcome {
     outcome
 }
 
-fn pass_on_until_over<B: WaitingBank>(bank: &B, own: usize, next: usize, shift: &Shift) -> Output {
-    shift.work(|tally| {
-        match bank.withdraw_when_covered(own, PORTION, &mut tally.attempts) {
-            Withdrawal::Paid => {
-                bank.deposit(next, PORTION);
-                tally.count(true);
-            }
-            Withdrawal::Closed => {}
+fn pass_on_until_over<B: WaitingBank>(bank: &B, own: usize, next: usize, shift: &Shift) -> Done {
+    let mut output = shift.work(|tally| {
+        let withdrawal = bank.withdraw_when_covered(own, PORTION, &mut tally.attempts);
+        if withdrawal == Withdrawal::Paid {
+            bank.deposit(next, PORTION);
+            tally.count(true);
         }
-    })
+    });
+    // Threads that wake each other may take turns on one core, on the quietest machine.
+    output.without_core = Duration::ZERO;
+    (output, Findings::default())
 }

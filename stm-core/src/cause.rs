@@ -11,8 +11,9 @@ use std::fmt;
 /// Bodies pass it on with `?` and cannot tell the two apart: a conflict is the engine's business, and
 /// [`or_else`](crate::Tx::or_else) is how to react to a [`retry`](crate::retry).
 ///
-/// A body that swallows one (say, by matching on the result of a read) cannot make the transaction go on:
-/// the attempt is doomed, every later operation fails and the attempt is thrown away at its end.
+/// A body that swallows a conflict (say, by matching on the result of a read) cannot make the transaction go on:
+/// the attempt is doomed, every later operation fails and the attempt is thrown away at its end. A body that
+/// swallows a retry has decided not to wait, which is its right.
 ///
 /// ```
 /// use stm_core::{atomically, check, Stm, TVar, Tx};

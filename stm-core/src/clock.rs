@@ -131,6 +131,9 @@ impl Clock {
 
     /// Makes `time() >= at_least` true and returns a stamp for which it is. Keeps the count.
     pub(crate) fn advance_to(&self, at_least: Time) -> Stamp {
+        if at_least >= TIME_MAX {
+            exhausted();
+        }
         self.update(|now| (now.time() < at_least).then(|| Stamp::pack(at_least, now.active())))
     }
 
@@ -200,14 +203,14 @@ impl Clock {
     }
 
     fn tick(time: Time) -> Time {
-        if time >= TIME_MAX - 1 {
+        if time + 1 >= TIME_MAX {
             exhausted();
         }
         time + 1
     }
 }
 
-/// 2^52 clock moves have passed. To wrap would break K1 silently; centuries away, this stops instead.
+/// 2^52 clock moves have passed: years of nothing but moves. To wrap would break K1 silently; this stops instead.
 #[cold]
 fn exhausted() -> ! {
     eprintln!("stm-core: the version clock is exhausted; aborting the process");

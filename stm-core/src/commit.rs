@@ -51,7 +51,7 @@ use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
 use crate::history::{self, HistoryNode};
-use crate::log::{Read, Write, WriteSet};
+use crate::log::{NONE, Read, Write, WriteSet};
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
@@ -169,7 +169,8 @@ fn lock(write: &mut Write, reads: &mut [Read]) -> Result<Word, Cause> {
         TryLock::Busy => lock_patiently(write).ok_or(Cause::CommitLocked)?,
     };
     write.replaced = replaced;
-    if let Some(read) = reads.get_mut(write.read_at as usize)
+    if write.read_at != NONE
+        && let Some(read) = reads.get_mut(write.read_at as usize)
         && read.seen().same_value(replaced)
     {
         read.look = Look::at_own_lock(replaced);

@@ -3,15 +3,19 @@
 //!
 //! # Invariants
 //!
-//! - C1  `inside` is true exactly while a body, a snapshot's body or a commit of this thread runs. It is false
-//!   while values are dropped, wakers called or pins taken, so that their user code may run transactions.
+//! - C1  `inside` is true exactly while the body of a transaction or a snapshot, or the commit that ends it, runs. It is
+//!   false while values are dropped, wakers called or pins taken, so that their user code may run transactions.
 //! - C2  The log belongs to the one [`Inside`] of the thread: made after the pin, left, with the log empty, before
 //!   the unpin (a pin may run a value's `Drop`, and that may run a transaction).
 //!
-//! A thread whose locals are being destroyed still works: it gets a context for the one call. Only the check
-//! against nesting is lost then.
+//! # When the thread's locals are going
+//!
+//! Other locals may drop variables, and the last garbage is handed over, when this module's local is being destroyed or
+//! has been. Such calls share one context for as long as the outermost of them lasts. It must be one: leaving the
+//! collector may free values, whose drops come here again; were each to join the collector anew, each would free some
+//! more inside the other, and the stack would end before the garbage does.
 
-use std::cell::{Cell, OnceCell, UnsafeCell};
+use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
 
 use crate::log::{Aftermath, Log};
@@ -19,13 +23,19 @@ use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
 
 pub(crate) struct Context {
-    participant: OnceCell<Participant>,
+    /// Made at the first pin, taken out only by `drop`.
+    participant: UnsafeCell<Option<Participant>>,
     inside: Cell<bool>,
     log: UnsafeCell<Log>,
 }
 
 local! {
     static CONTEXT: Context = Context::new();
+}
+
+local! {
+    /// The context that stands in for `CONTEXT`, or null. Needs no destructor and so can always be reached.
+    static STAND_IN: Cell<*const Context> = Cell::new(std::ptr::null());
 }
 
 /// Runs `f` with this thread's context.
@@ -37,23 +47,64 @@ pub(crate) fn with<R>(f: impl FnOnce(&Context) -> R) -> R {
         // destroyed before it began, and then `try_with` has said so.
         Ok(ctx) => unsafe { &*ctx },
         Err(_) => {
-            of_its_own = for_one_call();
-            &*of_its_own
+            of_its_own = StandIn::find_or_make();
+            of_its_own.get()
         }
     };
     f(ctx)
 }
 
-#[cold]
-#[inline(never)]
-fn for_one_call() -> Box<Context> {
-    Box::new(Context::new())
+/// A context for the time after `CONTEXT`.
+enum StandIn {
+    Found(*const Context),
+    Made(Box<Context>),
+}
+
+impl StandIn {
+    #[cold]
+    #[inline(never)]
+    fn find_or_make() -> Self {
+        let found = STAND_IN.with(Cell::get);
+        if !found.is_null() {
+            return Self::Found(found);
+        }
+        let made = Box::new(Context::new());
+        STAND_IN.with(|slot| slot.set(&raw const *made));
+        Self::Made(made)
+    }
+
+    fn get(&self) -> &Context {
+        match self {
+            // SAFETY: whoever put it there takes it away before it goes (`Context::drop`), and is further out on this stack.
+            Self::Found(ctx) => unsafe { &**ctx },
+            Self::Made(ctx) => ctx,
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let this: *const Self = self;
+        let before = STAND_IN.with(|slot| slot.replace(this));
+        // Leaving the collector may run `Drop`s that come back here and join it again, on this context.
+        // SAFETY: the reference to the participant that `pin` holds is gone when that returns.
+        while let Some(participant) = unsafe { (*(*this).participant.get()).take() } {
+            drop(participant);
+        }
+        STAND_IN.with(|slot| {
+            slot.set(if before == this {
+                std::ptr::null()
+            } else {
+                before
+            })
+        });
+    }
 }
 
 impl Context {
     const fn new() -> Self {
         Self {
-            participant: OnceCell::new(),
+            participant: UnsafeCell::new(None),
             inside: Cell::new(false),
             log: UnsafeCell::new(Log::new()),
         }
@@ -61,7 +112,19 @@ impl Context {
 
     #[inline(always)]
     pub(crate) fn pin(&self) -> Pin {
-        self.participant.get_or_init(Participant::register).pin()
+        // SAFETY: only this thread comes here. The participant is put in when there is none, and taken out when nobody is in
+        // here (`drop`).
+        match unsafe { &*self.participant.get() } {
+            Some(participant) => participant.pin(),
+            None => self.join_and_pin(),
+        }
+    }
+
+    #[cold]
+    fn join_and_pin(&self) -> Pin {
+        let participant = Participant::register();
+        // SAFETY: as in `pin`; there is none, so nobody holds a reference to it.
+        unsafe { (*self.participant.get()).insert(participant) }.pin()
     }
 
     pub(crate) fn is_inside(&self) -> bool {

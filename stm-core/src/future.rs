@@ -19,7 +19,7 @@ use crate::run::{Step, attempt, nothing_to_wait_for};
 use crate::tx::{Call, Tx};
 use crate::wait::{Registration, Waiter};
 
-/// Failed attempts after which a poll lets other tasks of the executor run.
+/// Attempts after which a poll lets other tasks of the executor run.
 const ATTEMPTS_PER_POLL: u32 = 16;
 
 /// The future of [`atomically_async`].
@@ -44,7 +44,7 @@ enum State {
 /// # Blocking
 ///
 /// Never for a [`retry`](crate::retry): the task sleeps. A poll may wait briefly for other commits, and gives
-/// way to other tasks after a bounded number of failed attempts.
+/// way to other tasks after a bounded number of attempts.
 ///
 /// # Cancel safety
 ///
@@ -108,16 +108,11 @@ where
                 ),
             };
             let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
-            let patience_ends = call.failures.saturating_add(ATTEMPTS_PER_POLL);
+            let patience_ends = call.attempt.saturating_add(ATTEMPTS_PER_POLL);
             loop {
                 match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(result),
                     Step::Done(Err(never)) => match never {},
-                    Step::Again if call.failures >= patience_ends => {
-                        this.state = State::Running(call);
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
                     Step::Again => contention::back_off(call.failures),
                     Step::Wait(registration) => match settle(call, registration, cx) {
                         Ok(woken) => call = woken,
@@ -127,6 +122,11 @@ where
                         }
                     },
                     Step::NothingToWaitFor => nothing_to_wait_for("atomically_async", this.caller),
+                }
+                if call.attempt >= patience_ends {
+                    this.state = State::Running(call);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
             }
         })

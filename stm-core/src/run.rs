@@ -8,13 +8,13 @@
 //!  call ─▶ pin ─▶ begin ─▶ body ─▶ commit / register / roll back ─┤
 //!            ▲                              │                     │
 //!            └── woken ◀── sleep ◀── retry ─┘                     ▼
-//!                                                     log back, unpin, wake, drop, result
+//!                                                     log free, unpin, wake, drop, result
 //! ```
 //!
 //! # Invariants
 //!
-//! - A1  User code runs with no word locked, and, the body apart, with the thread outside of a transaction, its
-//!   log in its place, and no pin of ours held.
+//! - A1  User code runs with no word locked. Bodies and what they call run inside; wakers, and the `Drop` of values that are
+//!   ours to drop, run with the thread outside of a transaction and its log free.
 //! - A2  A body that panics leaves nothing behind: no lock is held while it runs, and the attempt is cleared away
 //!   before the panic goes on.
 //! - A3  A call that wrote after its attempt had become a snapshot never becomes one again.
@@ -244,7 +244,7 @@ pub fn try_atomically<R, E>(body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>
 /// Runs `body` over the state of one moment within this call, while writers go on.
 ///
 /// It has no read set and cannot fail: the body runs once, however long it is and however much is written
-/// meanwhile. In exchange it cannot write, and it costs two updates of one shared word, so short reads are
+/// meanwhile. (A body that returns a [`Control`] which it kept from some other transaction runs again.) In exchange it cannot write, and it costs two updates of one shared word, so short reads are
 /// cheaper in [`atomically`].
 ///
 /// While it runs, values that are replaced stay allocated, and commits of word-sized variables save the old

@@ -22,6 +22,7 @@ use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
+use crate::shield;
 use crate::tx::Tx;
 use crate::wait::WakeList;
 
@@ -308,9 +309,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        let old = self.read(tx)?;
-        self.write(tx, value)?;
-        Ok(old)
+        let pending = self.pending(value);
+        match self.read(tx) {
+            Ok(old) => tx.stage(self.pinned_by(tx), pending).map(|()| old),
+            Err(control) => {
+                // Not dropped here: its `Drop` may run a transaction, and the body is inside one.
+                tx.log.writes.bury(pending);
+                Err(control)
+            }
+        }
     }
 
     /// The newest value, outside of any transaction.
@@ -352,8 +359,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[track_caller]
     pub fn store(&self, value: T) {
-        let pending = self.pending(value);
-        self.publish_alone("TVar::store", pending, |_| (None, ()));
+        self.publish_alone("TVar::store", value, |_| (None, ()));
     }
 
     /// Writes `value` and gives the one that it replaced, outside of any transaction.
@@ -377,8 +383,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        let pending = self.pending(value);
-        self.publish_alone("TVar::swap", pending, |pin| {
+        self.publish_alone("TVar::swap", value, |pin| {
             let (read, old) = self.clone_newest(pin);
             (Some(read), old)
         })
@@ -389,10 +394,11 @@ impl<T: Send + Sync + 'static> TVar<T> {
     fn publish_alone<R>(
         &self,
         what: &'static str,
-        pending: Pending,
+        value: T,
         before: impl Fn(&Pin) -> (Option<Read>, R),
     ) -> R {
         let (result, wakes) = self.alone(what, |_, pin| {
+            let pending = self.pending(value);
             let mut writes = WriteSet::new();
             let mut wakes = WakeList::new();
             // SAFETY: pinned; the write set does not outlive the pin.
@@ -403,6 +409,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
                 match commit(pin, read.as_mut_slice(), &mut writes, &mut wakes) {
                     Ok(()) => return (result, wakes),
                     Err(_) => {
+                        shield::run(|| drop(result));
                         failures += 1;
                         contention::back_off(failures);
                     }

@@ -266,20 +266,22 @@ impl<'t> Tx<'t> {
     /// The body returned `control`.
     #[cold]
     pub(crate) fn stop(&mut self, control: Control, waiter: impl FnOnce() -> Waiter) -> Verdict {
-        match control.kind() {
-            _ if self.mode == Mode::Doomed => Verdict::Conflict(self.cause()),
-            Kind::Conflict => Verdict::Conflict(Cause::Foreign),
-            // A snapshot that read an old value has already what it would wait for.
-            Kind::Retry if self.outdated => Verdict::Changed,
-            Kind::Retry => match Registration::new(waiter(), self.log.reads.as_slice()) {
-                Register::Asleep(registration) => {
-                    // Whatever drove earlier attempts into a snapshot is over when this one is woken.
-                    self.call.start = Start::Update;
-                    Verdict::Wait(Box::new(registration))
-                }
-                Register::Changed => Verdict::Changed,
-                Register::NothingToWaitFor => Verdict::NothingToWaitFor,
-            },
+        if self.mode == Mode::Doomed {
+            return Verdict::Conflict(self.cause());
+        }
+        if control.kind() == Kind::Conflict {
+            return Verdict::Conflict(Cause::Foreign);
+        }
+        // Whatever drove this attempt into a snapshot is over when the body runs again over a changed state.
+        self.call.start = Start::Update;
+        if self.outdated {
+            // An old value was read: what the body would wait for has happened.
+            return Verdict::Changed;
+        }
+        match Registration::new(waiter(), self.log.reads.as_slice()) {
+            Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
+            Register::Changed => Verdict::Changed,
+            Register::NothingToWaitFor => Verdict::NothingToWaitFor,
         }
     }
 

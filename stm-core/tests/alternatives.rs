@@ -1,4 +1,5 @@
 //! Alternatives and nested transactions: what is undone, what stays, what is waited for, and what it costs.
+#![allow(clippy::disallowed_types, reason = "tests stand outside of the models")]
 
 mod common;
 mod counting;

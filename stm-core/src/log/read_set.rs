@@ -12,7 +12,8 @@ use crate::word::Word;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
     pub(crate) block: Pinned,
-    /// The word as it was when the value was taken: unlocked.
+    /// The word as it was when the value was taken: unlocked. The commit changes it to the word that its own lock left, if
+    /// it knows this read to be of a variable that it locks.
     pub(crate) look: Look,
 }
 
@@ -61,7 +62,9 @@ impl ReadSet {
     #[inline(always)]
     pub(crate) fn last_if(&self, block: Pinned) -> u32 {
         match self.reads.last() {
-            Some(last) if last.block == block => (self.reads.len() - 1) as u32,
+            Some(last) if last.block == block => {
+                u32::try_from(self.reads.len() - 1).unwrap_or(NONE)
+            }
             _ => NONE,
         }
     }

@@ -22,8 +22,9 @@
 //!   `Ref` to its value was given. Otherwise a new entry shadows it, and truncation brings it back.
 //! - L3  A pending node lives until the attempt is over, also when it was undone or overwritten: a `Ref` may
 //!   still point to it. Such nodes wait in `undone`.
-//! - L4  Slots of the index are freed in the reverse order of their taking (truncation goes backwards, and a
-//!   rebuild takes them in entry order), so linear probing needs no tombstones.
+//! - L4  The index is in use exactly while there are more than [`SCANNED`] entries, and then holds them all. Its slots
+//!   are freed in the reverse order of their taking (truncation goes backwards, and a rebuild takes them in entry
+//!   order), so linear probing needs no tombstones.
 
 use super::KEEP;
 use crate::block::Pinned;
@@ -223,6 +224,8 @@ impl WriteSet {
 
     /// Undoes what was staged since, newest first (L4). Costs what is undone.
     pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
+        // Few entries are not indexed, and `push` goes by their number alone.
+        self.index.in_use &= savepoint.len > SCANNED;
         while self.entries.len() > savepoint.len {
             if self.index.in_use {
                 self.index.leave(&self.entries);

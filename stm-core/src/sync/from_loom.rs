@@ -55,8 +55,8 @@ macro_rules! statics {
 pub(crate) use statics;
 
 macro_rules! local {
-    (static $name:ident: $ty:ty = $init:expr;) => {
-        loom::thread_local! { static $name: $ty = $init; }
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        loom::thread_local! { $(#[$meta])* static $name: $ty = $init; }
     };
 }
 pub(crate) use local;

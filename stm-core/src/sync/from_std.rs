@@ -57,8 +57,8 @@ pub(crate) use statics;
 
 /// A thread-local value whose initialiser is a constant.
 macro_rules! local {
-    (static $name:ident: $ty:ty = $init:expr;) => {
-        thread_local! { static $name: $ty = const { $init } }
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        thread_local! { $(#[$meta])* static $name: $ty = const { $init } }
     };
 }
 pub(crate) use local;

@@ -1,6 +1,10 @@
 //! Transactions under fire: noise beside the work, threads that stumble, values that notice when they are used too late.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use stm_core::diagnostics::collect_garbage;
 
 use super::{Rng, Value};
 
@@ -33,9 +37,12 @@ pub fn under_fire<R>(
     })
 }
 
-/// Gives the processor away every `n`-th time or so: few processors alone would hardly ever stop a transaction half-way.
+/// Gives the processor away every `n`-th time or so, and never if `n` is 0.
+///
+/// Few processors alone would hardly ever stop a body half-way. But who gives way of its own accord is hardly ever stopped
+/// elsewhere, in the middle of a commit: a test does well to run both ways.
 pub fn stumble(rng: &mut Rng, n: usize) {
-    if rng.below(n) == 0 {
+    if n > 0 && rng.below(n) == 0 {
         std::thread::yield_now();
     }
 }
@@ -80,5 +87,27 @@ impl PartialEq for Boxed {
 impl Drop for Boxed {
     fn drop(&mut self) {
         self.canary.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Collects garbage until `done`. It gives up after a while: the caller then asserts what it expects, and shows the figures.
+pub fn collect_until(done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() && Instant::now() < deadline {
+        collect_garbage();
+        std::thread::yield_now();
+    }
+}
+
+/// Runs what is to panic, and gives the panic's message.
+pub fn panic_of<R>(f: impl FnOnce() -> R) -> String {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(_) => panic!("this was to panic"),
+        Err(payload) => match payload.downcast::<String>() {
+            Ok(message) => *message,
+            Err(payload) => payload
+                .downcast::<&str>()
+                .map_or_else(|_| String::new(), |s| s.to_string()),
+        },
     }
 }

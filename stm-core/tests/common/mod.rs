@@ -1,6 +1,8 @@
 //! What the tests share: a watchdog, seeded randomness, and the joy of many threads.
 #![allow(
     dead_code,
+    unreachable_pub,
+    clippy::disallowed_types,
     reason = "each test file is a crate of its own and uses some of this"
 )]
 

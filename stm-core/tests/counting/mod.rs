@@ -2,6 +2,7 @@
 #![allow(
     unsafe_code,
     dead_code,
+    unreachable_pub,
     reason = "a global allocator is unsafe to implement; each test file uses some of this"
 )]
 

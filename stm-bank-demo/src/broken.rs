@@ -1,0 +1,209 @@
+//! Banks that are wrong on purpose: a check that has never failed is not known to work.
+//!
+//! Each is wrong in one way, on every run and on any schedule, and goes the whole way from the threads to the
+//! exit code.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::bank::{Accounts, Bank, WaitingBank, Withdrawal};
+use crate::compare::{Contender, Scenario};
+use crate::shift::Timing;
+use crate::watchdog::watched;
+use crate::workload::Round;
+use crate::{BROKEN, exit_code, report};
+
+/// The accounts of all banks below, behind one lock.
+struct Ledger(Mutex<Vec<i64>>);
+
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.0
+            .lock()
+            .expect("nothing panics with the ledger locked")
+    }
+}
+
+/// Declares banks that keep a ledger.
+macro_rules! on_a_ledger {
+    ($($bank:ident),*) => {$(
+        struct $bank(Ledger);
+
+        impl Accounts for $bank {
+            fn open(accounts: usize, balance: i64) -> Self {
+                Self(Ledger(Mutex::new(vec![balance; accounts])))
+            }
+
+            fn balances(&self) -> Vec<i64> {
+                self.0.lock().clone()
+            }
+        }
+    )*};
+}
+
+on_a_ledger!(
+    Right,
+    Embezzler,
+    Counterfeiter,
+    Creditor,
+    Overlooker,
+    Forgetter
+);
+
+/// Right. With it the others are known to be found out for what they do, not for how they are built.
+impl Bank for Right {
+    fn try_transfer(&self, from: usize, to: usize, amount: i64, _: &mut u64) -> bool {
+        let mut accounts = self.0.lock();
+        let covered = accounts[from] >= amount;
+        if covered {
+            accounts[from] -= amount;
+            accounts[to] += amount;
+        }
+        covered
+    }
+
+    fn audit(&self, _: &mut u64) -> i64 {
+        self.0.lock().iter().sum()
+    }
+}
+
+/// Withdraws and does not deposit.
+impl Bank for Embezzler {
+    fn try_transfer(&self, from: usize, _: usize, amount: i64, _: &mut u64) -> bool {
+        self.0.lock()[from] -= amount;
+        true
+    }
+
+    fn audit(&self, _: &mut u64) -> i64 {
+        self.0.lock().iter().sum()
+    }
+}
+
+/// Deposits and does not withdraw.
+impl Bank for Counterfeiter {
+    fn try_transfer(&self, _: usize, to: usize, amount: i64, _: &mut u64) -> bool {
+        self.0.lock()[to] += amount;
+        true
+    }
+
+    fn audit(&self, _: &mut u64) -> i64 {
+        self.0.lock().iter().sum()
+    }
+}
+
+/// Lets one customer take more than there is.
+impl Bank for Creditor {
+    fn try_transfer(&self, _: usize, _: usize, _: i64, _: &mut u64) -> bool {
+        let mut accounts = self.0.lock();
+        if accounts[0] >= 0 {
+            accounts[0] -= 1_000_000;
+            accounts[1] += 1_000_000;
+        }
+        true
+    }
+
+    fn audit(&self, _: &mut u64) -> i64 {
+        self.0.lock().iter().sum()
+    }
+}
+
+/// Sums up one account after the other, while money moves from one that is still to come to one that was
+/// counted. The move is made here, and undone, so that it does not take luck.
+impl Bank for Overlooker {
+    fn try_transfer(&self, _: usize, _: usize, _: i64, _: &mut u64) -> bool {
+        true
+    }
+
+    fn audit(&self, _: &mut u64) -> i64 {
+        let mut accounts = self.0.lock();
+        let first = accounts[0];
+        accounts[0] += 1;
+        accounts[1] -= 1;
+        let others: i64 = accounts[1..].iter().sum();
+        accounts[0] -= 1;
+        accounts[1] += 1;
+        first + others
+    }
+}
+
+/// Takes deposits and does not write them down.
+impl WaitingBank for Forgetter {
+    fn deposit(&self, _: usize, _: i64) {}
+
+    fn withdraw_when_covered(&self, _: usize, _: i64, _: &mut u64) -> Withdrawal {
+        Withdrawal::Closed
+    }
+
+    fn close(&self) {}
+}
+
+/// The verdict on a bank, after the whole way that a real one goes.
+fn verdict(contender: Contender) -> String {
+    let scenario = Scenario {
+        name: "broken".to_owned(),
+        round: Round {
+            accounts: 4,
+            threads: 2,
+            auditors: 1,
+            timing: Timing::with_warm_up(Duration::from_millis(2)),
+            seed: 1,
+        },
+        contenders: vec![contender],
+    };
+    let limit = Duration::from_secs(60);
+    let standings = watched("a broken bank", limit, || scenario.compare(2));
+    let verdict = standings[0].findings.to_string();
+    let results = [(scenario, standings)];
+
+    assert!(report::table(&results).contains(&verdict), "{verdict}");
+    if verdict == "OK" {
+        assert_eq!(exit_code(&results), 0);
+        assert_eq!(report::what_broke(&results), "");
+    } else {
+        assert_eq!(exit_code(&results), BROKEN);
+        let told = report::what_broke(&results);
+        assert!(
+            told.starts_with(&format!("'broken' on a bank: {verdict}: ")),
+            "{told}"
+        );
+    }
+    verdict
+}
+
+fn transferring<B: Bank>() -> String {
+    verdict(Contender::transferring::<B>("a bank"))
+}
+
+#[test]
+fn a_right_bank_is_ok() {
+    assert_eq!(transferring::<Right>(), "OK");
+}
+
+#[test]
+fn lost_money_is_noticed() {
+    let verdict = transferring::<Embezzler>();
+    assert!(verdict.starts_with("LOST "), "{verdict}");
+}
+
+#[test]
+fn made_money_is_noticed() {
+    let verdict = transferring::<Counterfeiter>();
+    assert!(verdict.starts_with("MADE "), "{verdict}");
+}
+
+#[test]
+fn an_overdrawn_account_is_noticed_though_the_total_is_right() {
+    assert_eq!(transferring::<Creditor>(), "OVERDRAWN 2", "one a round");
+}
+
+#[test]
+fn a_torn_audit_is_noticed_though_the_final_count_is_right() {
+    let verdict = transferring::<Overlooker>();
+    assert!(verdict.starts_with("TORN AUDITS "), "{verdict}");
+}
+
+#[test]
+fn a_lost_deposit_is_noticed_though_all_wait_for_it() {
+    let verdict = verdict(Contender::waiting::<Forgetter>("a bank"));
+    assert_eq!(verdict, "LOST 200", "a portion a round");
+}

@@ -1,0 +1,22 @@
+//! So does a snapshot.
+
+use stm_core::{Snapshot, snapshot};
+
+/// Another thread, for a value. It is a method that asks for `Send`, so that the compiler names this bound and not every
+/// private field behind it.
+struct Elsewhere<T>(T);
+
+impl<T: Send> Elsewhere<T> {
+    fn look(self, look: fn(T)) {
+        std::thread::scope(|scope| {
+            scope.spawn(move || look(self.0));
+        });
+    }
+}
+
+fn main() {
+    snapshot(|s| {
+        Elsewhere(s).look(|s: &mut Snapshot<'_>| drop(format!("{s:?}")));
+        Ok(())
+    });
+}
