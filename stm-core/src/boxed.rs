@@ -133,6 +133,11 @@ impl Unpublished {
             PendingView::Node(node, ops) => Some(Self { node, ops }),
         }
     }
+
+    /// Gives up the ownership: the value has a place again.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Unpublished {

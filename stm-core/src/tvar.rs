@@ -309,15 +309,13 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
+        // Buried while the read may fail or unwind: dropped here, its `Drop` might run a transaction inside this one.
         let pending = self.pending(value);
-        match self.read(tx) {
-            Ok(old) => tx.stage(self.pinned_by(tx), pending).map(|()| old),
-            Err(control) => {
-                // Not dropped here: its `Drop` may run a transaction, and the body is inside one.
-                tx.log.writes.bury(pending);
-                Err(control)
-            }
-        }
+        tx.log.writes.bury(pending);
+        let old = self.read(tx)?;
+        tx.log.writes.exhume(pending);
+        tx.stage(self.pinned_by(tx), pending)?;
+        Ok(old)
     }
 
     /// The newest value, outside of any transaction.

@@ -522,6 +522,39 @@ fn wide_or_else() {
 }
 
 #[test]
+fn update_in_place() {
+    watched("update_in_place", || {
+        // Scopes that are over, whatever became of them, do not keep the values around them from being changed in place.
+        let var = TVar::new(Tracked(0));
+        let before = CLONES.get();
+        atomically(|tx| {
+            var.update(tx, |value| value.0 += 1)?;
+            for _ in 0..10 {
+                tx.optionally(|_| Ok(()))?;
+                tx.optionally(|_| retry::<()>())?;
+                tx.nested(|_| abort::<(), _>("on purpose"))?
+                    .expect_err("it fails");
+                var.update(tx, |value| value.0 += 1)?;
+            }
+            Ok(())
+        });
+        assert_eq!(CLONES.get() - before, 1);
+
+        // A `Ref` does: what it shows must not change.
+        let copies = atomically(|tx| {
+            let (first, before) = (var.read_ref(tx)?, CLONES.get());
+            var.update(tx, |value| value.0 += 1)?;
+            let second = var.read_ref(tx)?;
+            var.update(tx, |value| value.0 += 1)?;
+            var.update(tx, |value| value.0 += 1)?;
+            assert_eq!((first.0, second.0), (11, 12));
+            Ok(CLONES.get() - before)
+        });
+        assert_eq!((copies, var.load().0), (2, 14));
+    });
+}
+
+#[test]
 fn nested_err() {
     fn undoes_and_goes_on<T: Value>(width: usize) {
         let vars = vars::<T>(width);

@@ -207,6 +207,14 @@ impl WriteSet {
         }
     }
 
+    /// Takes back what was buried last.
+    pub(crate) fn exhume(&mut self, pending: Pending) {
+        if pending.is_boxed() {
+            let last = self.undone.pop().expect("it was buried just now");
+            last.forget();
+        }
+    }
+
     /// Everything staged from here on can be undone.
     pub(crate) fn savepoint(&mut self) -> Savepoint {
         let outer_floor = std::mem::replace(&mut self.floor, self.entries.len());
