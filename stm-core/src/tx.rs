@@ -278,7 +278,7 @@ impl<'t> Tx<'t> {
             // An old value was read: what the body would wait for has happened.
             return Verdict::Changed;
         }
-        match Registration::new(waiter(), self.log.reads.as_slice()) {
+        match Registration::register(waiter(), self.log.reads.as_slice()) {
             Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
             Register::Changed => Verdict::Changed,
             Register::NothingToWaitFor => Verdict::NothingToWaitFor,

@@ -219,7 +219,7 @@ pub(crate) enum Register {
 
 impl Registration {
     /// Registers `waiter` for every variable in `reads`, steps (a) and (b). Called pinned.
-    pub(crate) fn new(waiter: Waiter, reads: &[Read]) -> Register {
+    pub(crate) fn register(waiter: Waiter, reads: &[Read]) -> Register {
         let mut once: SmallVec<[Read; 16]> = SmallVec::from_slice(reads);
         once.sort_unstable_by_key(|r| r.block.address());
         once.dedup_by_key(|r| r.block.address());
