@@ -108,7 +108,7 @@ where
                 ),
             };
             let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
-            let patience_ends = call.attempt.saturating_add(ATTEMPTS_PER_POLL);
+            let patience_ends = call.attempt + ATTEMPTS_PER_POLL;
             loop {
                 match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(result),

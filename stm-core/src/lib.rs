@@ -89,10 +89,7 @@ mod run;
 mod shield;
 #[allow(unsafe_code)]
 mod snapshot;
-#[allow(
-    clippy::disallowed_types,
-    reason = "this is where they come from"
-)]
+#[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod sync;
 #[allow(unsafe_code)]
 mod tvar;

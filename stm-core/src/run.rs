@@ -52,7 +52,7 @@ pub(crate) fn attempt<R, E>(
     body: &mut impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
     waiter: impl FnOnce() -> Waiter,
 ) -> Step<R, E> {
-    call.attempt = call.attempt.saturating_add(1);
+    call.attempt += 1;
     let pin = ctx.pin();
     let mut inside = ctx.enter();
     let mut tx = Tx::begin(&pin, inside.log(), call);

@@ -6,10 +6,9 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::task::{Wake, Waker};
 
-use common::fire::{Boxed, collect_until, panic_of};
+use common::fire::{Boxed, collect_until, elsewhere, panic_of, tick};
 use common::{Value, Wakes, poll, wait_until, watched_alone};
 use stm_core::diagnostics::registered_waits;
 use stm_core::{
@@ -44,7 +43,7 @@ impl Bystanders {
     fn expect_unspoiled(&self) {
         assert!(!in_transaction());
         assert_eq!(self.values(), (1, 1));
-        std::thread::scope(|s| s.spawn(|| atomically(|tx| self.write(tx, 2))).join()).unwrap();
+        elsewhere(|| atomically(|tx| self.write(tx, 2)));
         assert_eq!(self.values(), (2, 2));
         atomically(|tx| self.write(tx, 1));
         assert_eq!(registered_waits(), 0);
@@ -448,65 +447,50 @@ fn panic_safety_caught() {
     });
 }
 
-/// A rival that commits when told to, in the middle of somebody's body.
-fn beside_rival(commit: impl Fn() + Sync, work: impl FnOnce(&dyn Fn())) {
-    std::thread::scope(|s| {
-        let (go, gone) = (mpsc::channel(), mpsc::channel());
-        let commit = &commit;
-        s.spawn(move || {
-            for () in go.1 {
-                commit();
-                gone.0.send(()).expect("the body waits");
-            }
-        });
-        work(&move || {
-            go.0.send(()).expect("the rival lives");
-            gone.1.recv().expect("the rival lives");
-        });
-    });
+/// Whether the body writes before it reads. If not, the failing read may make a snapshot of it, and the write fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Writes {
+    First,
+    Last,
 }
 
-fn swallow<V: Value>(ending: Ending) {
+fn swallow<V: Value>(writes: Writes, ending: Ending) {
     let vars = Bystanders::new();
     let pair = [TVar::new(V::of(0)), TVar::new(V::of(0))];
-    let commit = || {
+    let interfere = || {
+        tick();
         atomically(|tx| {
             pair[0].modify(tx, |n| V::of(n.n() + 1))?;
             pair[1].modify(tx, |n| V::of(n.n() + 1))
-        })
-    };
-    // Whether the body writes before it reads. If not, the failing read makes a snapshot of it, and the write fails.
-    for writes_first in [true, false] {
-        beside_rival(commit, |let_rival_commit| {
-            let attempts = try_atomically(|tx| {
-                let first = tx.attempt() == 1;
-                if writes_first {
-                    vars.write(tx, if first { 9 } else { 1 })?;
-                }
-                let left = pair[0].read(tx)?.n();
-                if first {
-                    let_rival_commit();
-                }
-                let right = pair[1].read(tx).map(|n| n.n());
-                if !first {
-                    assert_eq!(left, right?);
-                    vars.write(tx, 1)?;
-                    return Ok(tx.attempt());
-                }
-                if !writes_first {
-                    assert!(right.is_err() || right == Ok(left));
-                    assert!(vars.write(tx, 9).is_err());
-                }
-                expect_doomed(tx, &vars);
-                ending.take()
-            });
-            assert!(
-                matches!(attempts, Ok(2..)),
-                "{ending:?}, writes first: {writes_first}: {attempts:?}"
-            );
         });
-        vars.expect_unspoiled();
-    }
+    };
+    let attempts = try_atomically(|tx| {
+        let first = tx.attempt() == 1;
+        if writes == Writes::First {
+            vars.write(tx, if first { 9 } else { 1 })?;
+        }
+        let left = pair[0].read(tx)?.n();
+        if first {
+            elsewhere(interfere);
+        }
+        let right = pair[1].read(tx).map(|n| n.n());
+        if !first {
+            assert_eq!(left, right?);
+            vars.write(tx, 1)?;
+            return Ok(tx.attempt());
+        }
+        if writes == Writes::Last {
+            assert!(right.is_err() || right == Ok(left));
+            assert!(vars.write(tx, 9).is_err());
+        }
+        expect_doomed(tx, &vars);
+        ending.take()
+    });
+    assert!(
+        matches!(attempts, Ok(2..)),
+        "{ending:?}, writes {writes:?}: {attempts:?}"
+    );
+    vars.expect_unspoiled();
 }
 
 /// A body that goes on after an operation has failed publishes nothing, waits for nothing, and its error is not returned.
@@ -514,8 +498,10 @@ fn swallow<V: Value>(ending: Ending) {
 fn swallowed_error_dooms() {
     watched_alone("swallowed_error_dooms", || {
         for ending in ENDINGS {
-            swallow::<i64>(ending);
-            swallow::<Boxed>(ending);
+            for writes in [Writes::First, Writes::Last] {
+                swallow::<i64>(writes, ending);
+                swallow::<Boxed>(writes, ending);
+            }
         }
     });
 }

@@ -36,8 +36,8 @@ impl Log {
     /// Empties the log; gives what is to be done, or dropped, outside of the transaction.
     #[inline(always)]
     pub(crate) fn clear(&mut self) -> Option<Box<Aftermath>> {
-        let aftermath = if self.writes.has_unpublished() || !self.wakes.is_empty() {
-            Some(self.take_aftermath())
+        let aftermath = if self.writes.is_untidy() {
+            self.tidy()
         } else {
             None
         };
@@ -47,11 +47,13 @@ impl Log {
     }
 
     #[inline(never)]
-    fn take_aftermath(&mut self) -> Box<Aftermath> {
-        Box::new(Aftermath {
+    fn tidy(&mut self) -> Option<Box<Aftermath>> {
+        let aftermath = Aftermath {
             wakes: std::mem::take(&mut self.wakes),
             unpublished: self.writes.take_unpublished(),
-        })
+        };
+        self.writes.tidy();
+        aftermath.is_something().then(|| Box::new(aftermath))
     }
 }
 
@@ -66,6 +68,10 @@ pub(crate) struct Aftermath {
 }
 
 impl Aftermath {
+    fn is_something(&self) -> bool {
+        !(self.wakes.is_empty() && self.unpublished.is_empty())
+    }
+
     pub(crate) fn settle(self) {
         self.wakes.wake_all();
         drop(self.unpublished);

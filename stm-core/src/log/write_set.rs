@@ -70,7 +70,7 @@ pub(crate) struct WriteSet {
     shadowed: usize,
     /// Some entry was boxed: there is something to retire, or to drop.
     boxed: bool,
-    /// Something else than `entries` and `filter` needs to be put back at the end.
+    /// See [`WriteSet::is_untidy`].
     untidy: bool,
     index: Index,
     undone: Vec<Unpublished>,
@@ -251,7 +251,7 @@ impl WriteSet {
     /// crosswise.
     #[inline(always)]
     pub(crate) fn seal(&mut self) {
-        if self.shadowed > 0 {
+        if self.untidy && self.shadowed > 0 {
             self.drop_shadowed();
         }
         if self.entries.len() > 2 {
@@ -311,13 +311,15 @@ impl WriteSet {
 
     /// The commit has published every value: nothing is pending any more.
     #[inline(always)]
-    pub(crate) fn forget_published(&mut self) {
+    pub(crate) fn forget_published(&mut self, somebody_waits: bool) {
+        self.untidy |= somebody_waits;
         self.entries.clear();
     }
 
+    /// More than `entries` and `filter` needs to be put back: anything boxed, shadowed, indexed, or waited for.
     #[inline(always)]
-    pub(super) fn has_unpublished(&self) -> bool {
-        self.boxed && !(self.entries.is_empty() && self.undone.is_empty())
+    pub(super) const fn is_untidy(&self) -> bool {
+        self.untidy
     }
 
     /// Takes out everything that user code must drop.
@@ -329,18 +331,15 @@ impl WriteSet {
         std::mem::take(&mut self.undone)
     }
 
-    /// Empties the set. Nothing boxed is left in it ([`WriteSet::take_unpublished`]).
+    /// Empties a set that is tidy.
     #[inline(always)]
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.filter = 0;
-        if self.untidy {
-            self.tidy();
-        }
     }
 
-    #[cold]
-    fn tidy(&mut self) {
+    /// Empties the set of all that `clear` leaves. Nothing boxed is left in it ([`WriteSet::take_unpublished`]).
+    pub(super) fn tidy(&mut self) {
         self.floor = 0;
         self.shadowed = 0;
         self.boxed = false;

@@ -1,10 +1,11 @@
 //! Transactions under fire: noise beside the work, threads that stumble, values that notice when they are used too late.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use stm_core::diagnostics::collect_garbage;
+use stm_core::snapshot;
 
 use super::{Rng, Value};
 
@@ -88,6 +89,19 @@ impl Drop for Boxed {
     fn drop(&mut self) {
         self.canary.store(0, Ordering::Relaxed);
     }
+}
+
+/// Runs `f` to its end on another thread: a rival that gets its commit in, in the middle of somebody's body.
+pub fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|s| match s.spawn(f).join() {
+        Ok(result) => result,
+        Err(panic) => resume_unwind(panic),
+    })
+}
+
+/// Moves the clock: what is committed from now on is newer than a transaction that runs now can take for current.
+pub fn tick() {
+    snapshot(|_| Ok(()));
 }
 
 /// Collects garbage until `done`. It gives up after a while: the caller then asserts what it expects, and shows the figures.
