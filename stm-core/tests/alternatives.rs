@@ -287,7 +287,8 @@ fn wait_union() {
         }
     }
 
-    let openings: [(&'static str, fn(&Doors)); 4] = [
+    type Opening = (&'static str, fn(&Doors));
+    let openings: [Opening; 4] = [
         ("before", |doors| doors.before.store(true)),
         ("left", |doors| doors.left.store(true)),
         ("right", |doors| doors.right.store(Box::new(1))),

@@ -163,6 +163,7 @@ impl WriteSet {
             self.bury(old);
         } else {
             self.shadowed += 1;
+            self.untidy = true;
             self.push(Write {
                 pending,
                 shadows: at as u32,

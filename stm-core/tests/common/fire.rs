@@ -106,7 +106,7 @@ pub fn tick() {
 
 /// Collects garbage until `done`. It gives up after a while: the caller then asserts what it expects, and shows the figures.
 pub fn collect_until(done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !done() && Instant::now() < deadline {
         collect_garbage();
         std::thread::yield_now();
