@@ -209,6 +209,8 @@ pub(crate) unsafe fn newest_at(mut node: *mut NodeHeader, as_of: Time) -> *mut N
     unsafe {
         while version(node) > as_of {
             node = *(*node).prev.get();
+            #[cfg(loom)]
+            assert!(!node.is_null(), "the version as of {as_of} is missing");
         }
     }
     node

@@ -39,7 +39,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU64, Mutex, Ordering, statics};
+use crate::sync::{AtomicU64, Mutex, Ordering, seqcst_fence_for_loom, statics};
 
 /// How many bits of the word count snapshots. Shrunk where rare paths are to run all the time.
 const ACTIVE_BITS: u32 = if cfg!(any(loom, stm_stress)) { 2 } else { 12 };
@@ -146,6 +146,7 @@ impl Clock {
             }
             let next = Stamp::pack(Self::tick(now.time()), now.active() + 1);
             if self.exchange(now, next).is_ok() {
+                seqcst_fence_for_loom();
                 return Ticket {
                     time: next.time(),
                     shared: false,
@@ -162,6 +163,7 @@ impl Clock {
         let stamp =
             self.update(|now| Some(Stamp::pack(Self::tick(now.time()), now.active() + slot)));
         *sharing += 1;
+        seqcst_fence_for_loom();
         Ticket {
             time: stamp.time(),
             shared: true,

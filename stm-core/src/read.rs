@@ -43,7 +43,13 @@ use crate::tx::{Mode, Tx};
 use crate::validate;
 
 /// Reads up to which looking at all of them again is cheaper than moving the clock for everybody.
-pub(crate) const FLOAT_MAX: usize = if cfg!(any(loom, stm_stress)) { 1 } else { 8 };
+pub(crate) const FLOAT_MAX: usize = if cfg!(loom) {
+    2 // the smallest for which there is an earlier read to look at
+} else if cfg!(stm_stress) {
+    1
+} else {
+    8
+};
 
 /// A consistent look at one variable.
 pub(crate) enum Sample<'t> {
@@ -76,6 +82,7 @@ pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
 /// A locked word is waited for, also in the boxed form, where the old value could be had: the owner may have
 /// published another variable of the same commit already, and the caller may have seen that one.
 pub(crate) fn sample_patiently<'t>(block: Pinned) -> (Look, Seen<'t>) {
+    seqcst_fence_for_loom();
     let mut waiting = Waiting::default();
     loop {
         match sample(block, FormHint::Unknown) {

@@ -214,7 +214,7 @@ impl AtomicWord {
     #[inline(always)]
     pub(crate) fn publish(&self, word: Word) {
         debug_assert!(!word.is_locked() && !word.has_waiters());
-        self.0.store(word.0, Ordering::Release);
+        self.0.overwrite(word.0, Ordering::Release);
     }
 
     /// Unlocks without a change: puts back what [`TryLock::Locked`] gave, WAITERS included.
@@ -224,7 +224,7 @@ impl AtomicWord {
     #[inline(always)]
     pub(crate) fn restore(&self, replaced: Word) {
         debug_assert!(!replaced.is_locked());
-        self.0.store(replaced.0, Ordering::Release);
+        self.0.overwrite(replaced.0, Ordering::Release);
     }
 
     /// Sets WAITERS and tells whether `seen`, which the waiter read, is still what a committer would replace.

@@ -367,17 +367,17 @@ fn old_ref_stays<V: Value>() {
     let var = TVar::new(V::of(1));
     atomically(|tx| {
         let first = var.read_ref(tx)?;
-        var.write(tx, V::of(2))?;
+        var.update(tx, |n| *n = V::of(2))?;
         let second = var.read_ref(tx)?;
         var.update(tx, |n| *n = V::of(3))?;
         let third = var.read_ref(tx)?;
         var.modify(tx, |n| V::of(n.n() + 1))?;
         let fourth = var.read_ref(tx)?;
-        var.replace(tx, V::of(5))?;
+        var.write(tx, V::of(5))?;
         // No `Ref` to this one: changed in place.
         var.update(tx, |n| *n = V::of(6))?;
         let sixth = var.read_ref(tx)?;
-        var.update(tx, |n| *n = V::of(7))?;
+        assert_eq!(var.replace(tx, V::of(7))?.n(), 6);
         let seen = [first, second, third, fourth, sixth].map(|r| r.n());
         assert_eq!(seen, [1, 2, 3, 4, 6]);
         assert_eq!(var.read(tx)?.n(), 7);

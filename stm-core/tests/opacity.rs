@@ -88,7 +88,7 @@ impl<X: Value, Y: Value> Pair<X, Y> {
         Ok(())
     }
 
-    /// Counts instead of panicking: a zombie's panic could be swallowed with its attempt.
+    /// Counts instead of panicking: the fight goes on to its end, and the figure says how bad it is.
     fn expect_equal(&self, a: i64, b: i64) {
         if a != b {
             self.unequal.fetch_add(1, Ordering::Relaxed);

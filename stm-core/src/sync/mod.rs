@@ -56,6 +56,17 @@ macro_rules! int_atomic {
                 self.0.store(value, order);
             }
 
+            /// A store by the owner of a bit that the owner has set, while others may be setting other bits.
+            ///
+            /// No more than a store; the models must be told that it follows those changes.
+            #[inline(always)]
+            pub(crate) fn overwrite(&self, value: $int, order: Ordering) {
+                #[cfg(not(loom))]
+                self.0.store(value, order);
+                #[cfg(loom)]
+                self.0.overwrite(value, order);
+            }
+
             #[inline(always)]
             pub(crate) fn compare_exchange(
                 &self,
