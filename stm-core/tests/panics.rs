@@ -4,8 +4,9 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 
 use common::fire::{Boxed, collect_until, elsewhere, panic_of, tick};
@@ -357,6 +358,59 @@ fn panic_safety_waker() {
         for future in &mut futures {
             assert!(poll(future, Waker::noop()).is_ready());
         }
+        vars.expect_unspoiled();
+    });
+}
+
+/// So does one that panics when it is dropped, even where the engine drops it last: a waker that polls its task at once can
+/// leave another behind, in a wait that is over.
+#[test]
+fn panic_safety_waker_drop() {
+    struct Mine(Arc<AtomicUsize>);
+    impl Wake for Mine {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Mine {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            explode()
+        }
+    }
+
+    type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+    struct PollsAtOnce {
+        task: Mutex<Task>,
+        blasts: Arc<AtomicUsize>,
+    }
+    impl Wake for PollsAtOnce {
+        fn wake(self: Arc<Self>) {
+            let mine = Waker::from(Arc::new(Mine(Arc::clone(&self.blasts))));
+            assert!(poll(&mut *self.task.lock().unwrap(), &mine).is_ready());
+        }
+    }
+
+    watched_alone("panic_safety_waker_drop", || {
+        let vars = Bystanders::new();
+        let door = TVar::new(false);
+        let enter = || {
+            let door = door.clone();
+            atomically_async(move |tx| check(door.read(tx)?))
+        };
+        let blasts = Arc::new(AtomicUsize::new(0));
+        let eager = Arc::new(PollsAtOnce {
+            task: Mutex::new(Box::pin(enter())),
+            blasts: Arc::clone(&blasts),
+        });
+        let first = poll(&mut *eager.task.lock().unwrap(), &Arc::clone(&eager).into());
+        assert!(first.is_pending());
+        let (wakes, waker) = Wakes::new();
+        let mut beside = enter();
+        assert!(poll(&mut beside, &waker).is_pending());
+
+        door.store(true);
+        assert_eq!(blasts.load(Ordering::Relaxed), 1);
+        assert_eq!(wakes.count(), 1);
+        assert!(poll(&mut beside, &waker).is_ready());
         vars.expect_unspoiled();
     });
 }

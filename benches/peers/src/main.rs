@@ -123,9 +123,14 @@ fn round<B: Bank>(accounts: usize, time: Duration) -> Round {
             let (mut done, mut seed) = (0u64, 0x5EED_u64);
             start.wait();
             while !stop.load(Ordering::Relaxed) {
-                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                seed = seed
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
                 let from = (seed >> 33) as usize % accounts;
-                bank.transfer(from, (from + 1 + (seed >> 13) as usize % (accounts - 1)) % accounts);
+                bank.transfer(
+                    from,
+                    (from + 1 + (seed >> 13) as usize % (accounts - 1)) % accounts,
+                );
                 done += 1;
             }
             done
@@ -161,7 +166,11 @@ fn round<B: Bank>(accounts: usize, time: Duration) -> Round {
 /// Median, least and greatest.
 fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
+    (
+        values[values.len() / 2],
+        values[0],
+        values[values.len() - 1],
+    )
 }
 
 fn main() -> ExitCode {
@@ -176,8 +185,13 @@ fn main() -> ExitCode {
     ];
     let mut wrong = 0;
     for accounts in [1024, 16384] {
-        println!("{accounts} accounts, one thread transfers, one audits; medians of {ROUNDS} interleaved rounds");
-        println!("{:22} {:>14} {:>30} {:>15}", "engine", "transfers/s", "audits/s (range)", "runs per audit");
+        println!(
+            "{accounts} accounts, one thread transfers, one audits; medians of {ROUNDS} interleaved rounds"
+        );
+        println!(
+            "{:22} {:>14} {:>30} {:>15}",
+            "engine", "transfers/s", "audits/s (range)", "runs per audit"
+        );
         let mut rounds: Vec<Vec<Round>> = engines.iter().map(|_| Vec::new()).collect();
         for _ in 0..ROUNDS {
             for ((_, run), rounds) in engines.iter().zip(&mut rounds) {
@@ -190,7 +204,10 @@ fn main() -> ExitCode {
             let transfers = spread(rounds.iter().map(|r| r.transfers).collect()).0;
             let runs = spread(rounds.iter().map(|r| r.runs_per_audit).collect()).0;
             let range = format!("{audits:.0} ({least:.0}..{most:.0})");
-            println!("{name:22} {transfers:>14.0} {range:>30} {runs:>15.2}   1/{:.0}", ours / audits);
+            println!(
+                "{name:22} {transfers:>14.0} {range:>30} {runs:>15.2}   1/{:.0}",
+                ours / audits
+            );
             wrong += rounds.iter().map(|r| r.wrong).sum::<u64>();
         }
         println!();

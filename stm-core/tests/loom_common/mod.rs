@@ -125,8 +125,14 @@ impl<T: Value> Var<T> {
 pub fn pair<A: Value, B: Value>() -> (Var<A>, Var<B>) {
     let (mut a, mut b) = (Var::new(), Var::new());
     while a.place() > b.place() {
-        a = [a, Var::new()].into_iter().min_by_key(|a| a.place()).unwrap();
-        b = [b, Var::new()].into_iter().max_by_key(|b| b.place()).unwrap();
+        a = [a, Var::new()]
+            .into_iter()
+            .min_by_key(|a| a.place())
+            .unwrap();
+        b = [b, Var::new()]
+            .into_iter()
+            .max_by_key(|b| b.place())
+            .unwrap();
     }
     (a, b)
 }
