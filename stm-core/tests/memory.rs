@@ -182,6 +182,37 @@ fn nothing_leaks() {
 }
 
 #[test]
+fn a_wait_that_is_over_costs_nothing() {
+    fn bytes_for_100_commits(var: &TVar<i64>) -> usize {
+        let asked = counting::asked_here();
+        for _ in 0..100 {
+            atomically(|tx| var.modify(tx, |n| n + 1));
+        }
+        counting::asked_here() - asked
+    }
+
+    watched_alone("a_wait_that_is_over_costs_nothing", || {
+        let var = TVar::new(0);
+        bytes_for_100_commits(&var); // makes room in the thread's log
+        let mut woken = atomically_async(|tx| check(var.read(tx)? > 100));
+        let mut cancelled = atomically_async(|tx| check(var.read(tx)? < 0));
+        assert_eq!(poll(&mut woken, Waker::noop()), Poll::Pending);
+        var.store(101);
+        assert_eq!(poll(&mut woken, Waker::noop()), Poll::Ready(()));
+        assert_eq!(bytes_for_100_commits(&var), 0, "after one that was woken");
+
+        assert_eq!(poll(&mut cancelled, Waker::noop()), Poll::Pending);
+        drop(cancelled);
+        atomically(|tx| var.modify(tx, |n| n + 1)); // finds nobody
+        assert_eq!(
+            bytes_for_100_commits(&var),
+            0,
+            "after one that was cancelled"
+        );
+    });
+}
+
+#[test]
 fn a_giant_log_is_given_back() {
     const GIANT: usize = 100_000;
 

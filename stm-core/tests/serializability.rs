@@ -194,19 +194,23 @@ fn token_ring() {
     });
 }
 
-/// Swaps keep a permutation a permutation, at every moment.
+/// Swaps lose no number and make none: between the cells by transactions, and with a number in each thread's hand by
+/// [`TVar::swap`].
 #[test]
 fn swap() {
     const CELLS: usize = 24;
+    const HANDS: usize = 2;
 
-    fn expect_permutation<V: Value>(tx: &mut impl ReadTx, cells: &[TVar<V>]) -> Stm<()> {
-        let mut seen = [false; CELLS];
-        for cell in cells {
-            let n = cell.read(tx)?.n() as usize;
-            assert!(!seen[n], "{n} is there twice");
-            seen[n] = true;
+    fn expect_no_doubles(numbers: impl IntoIterator<Item = i64>) {
+        let mut seen = [false; CELLS + HANDS];
+        for n in numbers {
+            assert!(!seen[n as usize], "{n} is there twice");
+            seen[n as usize] = true;
         }
-        Ok(())
+    }
+
+    fn look<V: Value>(tx: &mut impl ReadTx, cells: &[TVar<V>]) -> Stm<Vec<i64>> {
+        cells.iter().map(|c| Ok(c.read(tx)?.n())).collect()
     }
 
     fn swaps<V: Value>(seed: u64) {
@@ -221,20 +225,27 @@ fn swap() {
                 cells[a].write(tx, old)
             });
         };
-        under_fire(2, shuffle, || {
-            on_threads(2, |id| {
+        let in_hands = under_fire(2, shuffle, || {
+            on_threads(HANDS, |id| {
                 let mut rng = Rng::new(seed, 100 + id);
-                for round in 0..4_000 {
-                    shuffle(10 + id, round);
-                    stumble(&mut rng, 4);
-                    match rng.below(2) {
-                        0 => atomically(|tx| expect_permutation(tx, &cells)),
-                        _ => snapshot(|s| expect_permutation(s, &cells)),
+                let mut hand = V::of((CELLS + id) as i64);
+                for _ in 0..4_000 {
+                    // Few cells, so that the hands meet.
+                    for _ in 0..4 {
+                        hand = cells[rng.below(2)].swap(hand);
                     }
+                    stumble(&mut rng, 4);
+                    let seen = match rng.below(2) {
+                        0 => atomically(|tx| look(tx, &cells)),
+                        _ => snapshot(|s| look(s, &cells)),
+                    };
+                    expect_no_doubles(seen);
                 }
+                hand.n()
             })
         });
-        snapshot(|s| expect_permutation(s, &cells));
+        let in_cells = snapshot(|s| look(s, &cells));
+        expect_no_doubles(in_cells.into_iter().chain(in_hands));
     }
 
     watched("swap", || {

@@ -120,6 +120,32 @@ fn many_waiters() {
 }
 
 #[test]
+fn one_commit_wakes_for_all_its_variables() {
+    fn wakes_all<T: Value>() {
+        let vars: Vec<_> = (0..20).map(|_| TVar::new(T::of(0))).collect();
+        let waits = || {
+            vars.iter()
+                .map(|var| atomically_async(move |tx| reach(tx, var, 1)))
+        };
+        let mut tasks: Vec<_> = waits().chain(waits()).collect();
+        let wakers: Vec<_> = tasks.iter().map(|_| Wakes::new()).collect();
+        for (task, (_, waker)) in tasks.iter_mut().zip(&wakers) {
+            assert_eq!(poll(task, waker), Poll::Pending);
+        }
+        atomically(|tx| vars.iter().try_for_each(|var| var.write(tx, T::of(1))));
+        for (task, (wakes, waker)) in tasks.iter_mut().zip(&wakers) {
+            assert_eq!(wakes.count(), 1);
+            assert_eq!(poll(task, waker), Poll::Ready(()));
+        }
+    }
+
+    watched_alone("one_commit_wakes_for_all_its_variables", || {
+        wakes_all::<i64>();
+        wakes_all::<Box<i64>>();
+    });
+}
+
+#[test]
 fn woken_by_store_and_swap() {
     fn woken<T: Value>() {
         let var = TVar::new(T::of(0));

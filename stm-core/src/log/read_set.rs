@@ -1,7 +1,7 @@
 //! The read set: every variable that the attempt took a published value from, and the word it saw there.
 //!
-//! Entries are not deduplicated: a variable read twice has two entries with the same word (or the second
-//! read has failed). Looking for a duplicate on each read would cost more than validating it twice.
+//! A variable read twice in a row has one entry; otherwise entries are not deduplicated: there are two with the same
+//! word (or the second read has failed). Looking for a duplicate on each read would cost more than validating it twice.
 
 use super::{KEEP, NONE};
 use crate::block::{Look, Pinned};
@@ -56,6 +56,14 @@ impl ReadSet {
     #[inline(always)]
     pub(crate) fn as_mut_slice(&mut self) -> &mut [Read] {
         &mut self.reads
+    }
+
+    /// Whether the last read is this very one.
+    #[inline(always)]
+    pub(crate) fn ends_with(&self, block: Pinned, look: Look) -> bool {
+        self.reads
+            .last()
+            .is_some_and(|last| last.block == block && last.seen() == look.word())
     }
 
     /// Where the last read is, if it is of `block`; else [`NONE`].
