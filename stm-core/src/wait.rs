@@ -163,6 +163,8 @@ impl Waiter {
         self.woken.load(Ordering::Acquire) != 0
     }
 
+    /// Runs the task's waker, which is user code: the caller shields it, so that one that panics does not keep the others
+    /// asleep.
     fn wake(&self) {
         // AcqRel: the Release half pairs with `is_woken`.
         if self.woken.swap(1, Ordering::AcqRel) != 0 {
@@ -173,8 +175,7 @@ impl Waiter {
             Sleeper::Task(slot) => {
                 let waker = slot.lock().take();
                 if let Some(waker) = waker {
-                    // A waker is user code; one that panics must not keep the others asleep.
-                    shield::run(|| waker.wake());
+                    waker.wake();
                 }
             }
         }
@@ -283,7 +284,11 @@ impl WakeList {
     pub(crate) fn wake_all(self) {
         for address in self.0 {
             for waiter in TABLE.detach(address) {
-                waiter.wake();
+                // The last owner of a waiter drops the waker in it: user code, like the wake.
+                shield::run(|| {
+                    waiter.wake();
+                    drop(waiter);
+                });
             }
         }
     }
