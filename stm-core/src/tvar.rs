@@ -83,10 +83,10 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// Does not compile for types of more than eight bytes.
     ///
     /// ```
-    /// use bytemuck::{AnyBitPattern, NoUninit, Zeroable};
+    /// use bytemuck::{AnyBitPattern, NoUninit};
     /// use stm_core::TVar;
     ///
-    /// #[derive(Clone, Copy, PartialEq, Debug, Zeroable, AnyBitPattern, NoUninit)]
+    /// #[derive(Clone, Copy, PartialEq, Debug, AnyBitPattern, NoUninit)]
     /// #[repr(transparent)]
     /// struct Cents(i64);
     ///
