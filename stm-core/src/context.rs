@@ -7,6 +7,7 @@
 //!   false while values are dropped, wakers called or pins taken, so that their user code may run transactions.
 //! - C2  The log belongs to the one [`Inside`] of the thread: made after the pin, left, with the log empty, before
 //!   the unpin (a pin may run a value's `Drop`, and that may run a transaction).
+//! - C3  Whatever is put off while the thread is inside leaves with the `Inside`, and is run after the unpin.
 //!
 //! # When the thread's locals are going
 //!
@@ -15,17 +16,27 @@
 //! collector may free values, whose drops come here again; were each to join the collector anew, each would free some
 //! more inside the other, and the stack would end before the garbage does.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::Location;
 
-use crate::log::{Aftermath, Log};
+use crate::log::{Aftermath, Log, PutOff};
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
+
+/// Where the thread stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Where {
+    Outside,
+    Inside,
+    /// Inside, and something has been put off (C3).
+    InsideWithMore,
+}
 
 pub(crate) struct Context {
     /// Made at the first pin, taken out only by `drop`.
     participant: UnsafeCell<Option<Participant>>,
-    inside: Cell<bool>,
+    at: Cell<Where>,
+    put_off: RefCell<Vec<PutOff>>,
     log: UnsafeCell<Log>,
 }
 
@@ -107,7 +118,8 @@ impl Context {
     const fn new() -> Self {
         Self {
             participant: UnsafeCell::new(None),
-            inside: Cell::new(false),
+            at: Cell::new(Where::Outside),
+            put_off: RefCell::new(Vec::new()),
             log: UnsafeCell::new(Log::new()),
         }
     }
@@ -130,13 +142,22 @@ impl Context {
     }
 
     pub(crate) fn is_inside(&self) -> bool {
-        self.inside.get()
+        self.at.get() != Where::Outside
+    }
+
+    /// Runs `f` now, or when the attempt that runs on this thread is over (C3).
+    pub(crate) fn when_outside(&self, f: impl FnOnce() + 'static) {
+        if !self.is_inside() {
+            return f();
+        }
+        self.put_off.borrow_mut().push(Box::new(f));
+        self.at.set(Where::InsideWithMore);
     }
 
     /// Panics if this thread is inside a transaction.
     #[inline(always)]
     pub(crate) fn assert_outside(&self, what: &str, caller: &Location<'_>) {
-        if self.inside.get() {
+        if self.is_inside() {
             misuse(what, caller);
         }
     }
@@ -144,9 +165,10 @@ impl Context {
     /// The pin has been taken: the body may begin (C1, C2).
     #[inline(always)]
     pub(crate) fn enter(&self) -> Inside<'_> {
-        let before = self.inside.replace(true);
-        debug_assert!(
-            !before,
+        let before = self.at.replace(Where::Inside);
+        debug_assert_eq!(
+            before,
+            Where::Outside,
             "every entry point has asked, and a pin leaves it as it was"
         );
         Inside(self)
@@ -167,8 +189,18 @@ impl Inside<'_> {
     #[inline(always)]
     pub(crate) fn leave(mut self) -> Option<Box<Aftermath>> {
         let aftermath = self.log().clear();
-        self.0.inside.set(false);
-        aftermath
+        match self.0.at.replace(Where::Outside) {
+            Where::InsideWithMore => self.with_what_was_put_off(aftermath),
+            _ => aftermath,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with_what_was_put_off(&self, aftermath: Option<Box<Aftermath>>) -> Option<Box<Aftermath>> {
+        let mut aftermath = aftermath.unwrap_or_default();
+        aftermath.put_off = self.0.put_off.take();
+        Some(aftermath)
     }
 }
 

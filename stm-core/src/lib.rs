@@ -102,7 +102,9 @@ pub use cause::Control;
 pub use error::{Abort, Stm, abort, check, retry};
 pub use future::{AtomicallyAsync, atomically_async};
 pub use read_tx::{ReadTx, Ref};
-pub use run::{atomically, forbid_in_transaction, in_transaction, snapshot, try_atomically};
+pub use run::{
+    after_attempt, atomically, forbid_in_transaction, in_transaction, snapshot, try_atomically,
+};
 pub use snapshot::Snapshot;
 pub use tvar::TVar;
 pub use tx::Tx;

@@ -303,8 +303,7 @@ fn snapshot_once<R>(ctx: &Context, body: &mut impl FnMut(&mut Snapshot<'_>) -> S
     let ticket = clock().begin_snapshot();
     let answer = catch_unwind(AssertUnwindSafe(|| body(&mut Snapshot::new(&pin, &ticket))));
     clock().end_snapshot(ticket);
-    inside.leave();
-    drop(pin);
+    conclude(inside, pin, Parting::Now);
     answer.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -342,4 +341,37 @@ pub fn forbid_in_transaction(what: &str) {
         "{what} inside a transaction: its body may run several times and be thrown away; \
          return what is to be done and do it after the transaction"
     );
+}
+
+/// Runs `f` now; inside a transaction, when the attempt that runs on this thread is over, however it ends.
+///
+/// It is meant for a `Drop` that needs a transaction, like that of a guard which gives something back: such a value may be
+/// dropped anywhere, also in a body, where no second transaction can be run. It is no commit hook: `f` runs after an attempt
+/// that is thrown away, too, and once for each attempt that asks for it.
+///
+/// # Panics
+///
+/// Outside of a transaction, with `f`'s panic. One that comes later, after an attempt, is reported by the panic hook and goes
+/// no further.
+///
+/// ```
+/// use stm_core::{after_attempt, atomically, TVar};
+///
+/// struct Borrowed(TVar<u32>);
+/// impl Drop for Borrowed {
+///     fn drop(&mut self) {
+///         let free = self.0.clone();
+///         after_attempt(move || atomically(|tx| free.modify(tx, |n| n + 1)));
+///     }
+/// }
+///
+/// let free = TVar::new(0);
+/// atomically(|_| {
+///     drop(Borrowed(free.clone()));
+///     Ok(())
+/// });
+/// assert_eq!(free.load(), 1);
+/// ```
+pub fn after_attempt(f: impl FnOnce() + 'static) {
+    context::with(|ctx| ctx.when_outside(f));
 }

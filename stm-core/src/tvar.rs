@@ -318,6 +318,42 @@ impl<T: Send + Sync + 'static> TVar<T> {
         Ok(old)
     }
 
+    /// The value that was committed last, looked at in the middle of a transaction but not read by it.
+    ///
+    /// It is not among what the transaction rests on: it may contradict what was read, it may be outdated when it is returned,
+    /// a commit that changes it does not disturb, and [`retry`](crate::retry) does not wait for it. The transaction's own
+    /// writes do not show. So it serves as a hint, for *how* to do something (is it time to tidy up? is the estimate still
+    /// good?), never for *what* the transaction does: whatever its result depends on must be read.
+    ///
+    /// Source: `unrecordedRead` and `relaxedGet` of Scala STM have the same purpose.
+    ///
+    /// # Blocking
+    ///
+    /// Waits for a commit that is under way on this variable, briefly.
+    ///
+    /// # Panics
+    ///
+    /// With `T::clone`'s panic.
+    ///
+    /// ```
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let size = TVar::new(3);
+    /// let hint = atomically(|tx| {
+    ///     size.write(tx, 4)?;
+    ///     Ok(size.glance(tx))
+    /// });
+    /// assert_eq!(hint, 3);
+    /// ```
+    #[must_use]
+    pub fn glance(&self, tx: &mut Tx<'_>) -> T
+    where
+        T: Clone,
+    {
+        // No word is locked by this thread while a body runs, so whoever holds the lock goes on without us.
+        tx.shielded(|tx| self.clone_newest(tx.pin()).1)
+    }
+
     /// The newest value, outside of any transaction.
     ///
     /// # Blocking

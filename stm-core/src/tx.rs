@@ -168,6 +168,10 @@ impl<'t> Tx<'t> {
         self.call.attempt
     }
 
+    pub(crate) fn pin(&self) -> &'t Pin {
+        self.pin
+    }
+
     pub(crate) fn is_tracked(&self) -> bool {
         self.ticket.is_some()
     }

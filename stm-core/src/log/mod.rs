@@ -11,6 +11,7 @@ pub(crate) use read_set::{Read, ReadSet};
 pub(crate) use write_set::{NONE, Write, WriteSet};
 
 use crate::boxed::Unpublished;
+use crate::shield;
 use crate::wait::WakeList;
 
 /// Entries beyond which an emptied log gives its memory back.
@@ -51,20 +52,26 @@ impl Log {
         let aftermath = Aftermath {
             wakes: std::mem::take(&mut self.wakes),
             unpublished: self.writes.take_unpublished(),
+            put_off: Vec::new(),
         };
         self.writes.tidy();
         aftermath.is_something().then(|| Box::new(aftermath))
     }
 }
 
+/// What shall run once the transaction is over.
+pub(crate) type PutOff = Box<dyn FnOnce()>;
+
 /// What an attempt leaves to do that runs user code: the pin is gone by then, the thread's log is free, and the thread does
 /// not count as being inside a transaction.
-#[derive(Debug)]
+#[derive(Default)]
 #[must_use = "who is to be woken sleeps until somebody does it"]
 pub(crate) struct Aftermath {
     wakes: WakeList,
     /// Pending values that were not published: rolled back, overwritten, or of an attempt that failed. Each is dropped shielded.
     unpublished: Vec<Unpublished>,
+    /// What the body wanted done outside of the transaction. Each is run shielded.
+    pub(crate) put_off: Vec<PutOff>,
 }
 
 impl Aftermath {
@@ -75,5 +82,6 @@ impl Aftermath {
     pub(crate) fn settle(self) {
         self.wakes.wake_all();
         drop(self.unpublished);
+        self.put_off.into_iter().for_each(shield::run);
     }
 }
