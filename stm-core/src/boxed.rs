@@ -96,6 +96,13 @@ impl Pending {
         }
     }
 
+    /// The bits, where the form is known to be inline.
+    #[inline(always)]
+    pub(crate) const fn plain_bits(&self) -> u64 {
+        debug_assert!(!self.is_boxed());
+        self.data
+    }
+
     #[inline(always)]
     pub(crate) fn view(&self) -> PendingView {
         match self.ops {

@@ -51,7 +51,7 @@ use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
 use crate::history::{self, HistoryNode};
-use crate::log::{NONE, Read, Write, WriteSet};
+use crate::log::{Read, Write, WriteSet};
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
@@ -70,35 +70,160 @@ pub(crate) fn commit(
     writes: &mut WriteSet,
     wakes: &mut WakeList,
 ) -> Result<(), Cause> {
-    writes.seal();
-    let found = lock_all(writes.sealed_mut(), reads)?;
-    AtomicWord::after_last_lock();
-    // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A). Step 2.
-    let mut now = clock().sample();
-    if found.seq_exhausted {
-        now = move_clock_on(writes.sealed(), now);
+    let reached = if writes.is_untidy() {
+        Reached::Nothing
+    } else {
+        commit_plainly(writes.entries_mut(), reads)
+    };
+    match reached {
+        Reached::Published => {
+            writes.forget_published();
+            Ok(())
+        }
+        Reached::Locks => finish(pin, reads, writes, wakes),
+        Reached::Nothing => commit_any(pin, reads, writes, wakes),
     }
-    // Reads of what is locked here were compared by the lock, and the lock has kept them since.
+}
+
+/// How a commit without a log ended.
+#[must_use]
+pub(crate) enum Alone {
+    Published,
+    /// Nothing has happened: there is more to do than storing a word, which takes a log.
+    NeedsLog,
+}
+
+/// Commits one word-sized write, if that is all there is to do.
+#[inline(always)]
+pub(crate) fn commit_alone(mut write: Write, reads: &[Read]) -> Alone {
+    match commit_few([&mut write], reads) {
+        Reached::Published => Alone::Published,
+        Reached::Locks => {
+            unlock(&write);
+            Alone::NeedsLog
+        }
+        Reached::Nothing => Alone::NeedsLog,
+    }
+}
+
+/// How far a quick commit has come.
+#[must_use]
+enum Reached {
+    /// Nothing is locked, nothing has happened.
+    Nothing,
+    /// Step 1: everything is locked, each entry knows what its lock replaced.
+    Locks,
+    /// Step 7.
+    Published,
+}
+
+/// The quick way for one or two word-sized writes that cover all reads, which is what most transactions are.
+///
+/// It does the same steps in the same order, but only if each is trivial: locks that are free, no snapshot, nobody who waits,
+/// and a next word that needs no new time.
+#[inline(always)]
+fn commit_plainly(writes: &mut [Write], reads: &[Read]) -> Reached {
+    match writes {
+        [one] => commit_few([one], reads),
+        [a, b] if a.block.address() < b.block.address() => commit_few([a, b], reads),
+        [a, b] => commit_few([b, a], reads),
+        _ => Reached::Nothing,
+    }
+}
+
+#[inline(always)]
+fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reached {
+    let mut replaced = [Word::inline_initial(); N];
+    for at in 0..N {
+        match writes[at].block.get().word().try_lock() {
+            TryLock::Locked(word) => replaced[at] = word,
+            TryLock::Busy => {
+                for back in 0..at {
+                    writes[back].block.get().word().restore(replaced[back]);
+                }
+                return Reached::Nothing;
+            }
+        }
+    }
+    AtomicWord::after_last_lock();
+    // SeqCst: as in `finish`. Step 2.
+    let now = clock().sample();
+    // Step 3: the locks have kept what they cover since they were taken. Different variables have different reads.
+    let mut trivial = !now.snapshots_live();
+    let mut own_reads = 0;
+    for at in 0..N {
+        trivial &= !(replaced[at].has_waiters() | replaced[at].seq_exhausted());
+        own_reads += usize::from(
+            writes[at]
+                .own_read(reads)
+                .is_some_and(|read| read.seen().same_value(replaced[at])),
+        );
+    }
+    if !trivial || own_reads != reads.len() {
+        for at in 0..N {
+            writes[at].replaced = replaced[at];
+        }
+        return Reached::Locks;
+    }
+    // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
+    for at in 0..N {
+        let block = writes[at].block.get();
+        block.store_bits(writes[at].pending.plain_bits());
+        block.word().publish(replaced[at].successor(now.time() + 1));
+    }
+    Reached::Published
+}
+
+/// Every other commit, from step 1.
+#[inline(never)]
+fn commit_any(
+    pin: &Pin,
+    reads: &mut [Read],
+    writes: &mut WriteSet,
+    wakes: &mut WakeList,
+) -> Result<(), Cause> {
+    writes.seal();
+    lock_all(writes.entries_mut())?;
+    finish(pin, reads, writes, wakes)
+}
+
+/// From step 2 on.
+#[inline(never)]
+fn finish(
+    pin: &Pin,
+    reads: &mut [Read],
+    writes: &mut WriteSet,
+    wakes: &mut WakeList,
+) -> Result<(), Cause> {
+    AtomicWord::after_last_lock();
+    // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
+    let mut now = clock().sample();
+    let found = look_at_locked(writes.entries(), reads);
+    if found.seq_exhausted {
+        now = move_clock_on(writes.entries(), now);
+    }
+    // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len()
         && let Err(cause) = validate::by_committer(reads, writes)
     {
-        writes.sealed().iter().for_each(unlock);
+        writes.entries().iter().for_each(unlock);
         return Err(cause);
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
     let version = now.time() + 1;
     if now.snapshots_live() {
-        publish_with_history(pin, writes.sealed(), version);
+        publish_with_history(pin, writes.entries(), version);
     } else {
-        publish(writes.sealed(), version);
+        publish(writes.entries(), version);
     }
     if found.waiters {
-        note_waiters(writes.sealed(), wakes);
+        note_waiters(writes.entries(), wakes);
+        writes.make_untidy();
     }
     if writes.has_boxed() {
-        retire_nodes(pin, writes.sealed());
+        retire_nodes(pin, writes.entries());
     }
-    writes.forget_published(found.waiters);
+    writes.forget_published();
     Ok(())
 }
 
@@ -111,89 +236,43 @@ struct Found {
     own_reads: usize,
 }
 
-impl Found {
-    const NOTHING: Self = Self {
+/// Goes over what is locked. A read that is known to be of the same variable is compared here, with the word that the lock
+/// replaced, and told to expect the lock: that spares most own locks a search in the write set.
+fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
+    let mut found = Found {
         waiters: false,
         seq_exhausted: false,
         own_reads: 0,
     };
-
-    #[inline(always)]
-    const fn and(self, locked: Locked) -> Self {
-        Self {
-            waiters: self.waiters | locked.replaced.has_waiters(),
-            seq_exhausted: self.seq_exhausted | locked.replaced.seq_exhausted(),
-            own_reads: self.own_reads + locked.own_read as usize,
+    for write in writes {
+        let replaced = write.replaced;
+        found.waiters |= replaced.has_waiters();
+        found.seq_exhausted |= replaced.seq_exhausted();
+        if let Some(read) = write.own_read_mut(reads)
+            && read.seen().same_value(replaced)
+        {
+            read.look = Look::at_own_lock(replaced);
+            found.own_reads += 1;
         }
     }
-}
-
-/// One lock.
-#[derive(Clone, Copy)]
-struct Locked {
-    replaced: Word,
-    own_read: bool,
+    found
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
-#[inline(always)]
-fn lock_all(writes: &mut [Write], reads: &mut [Read]) -> Result<Found, Cause> {
-    match writes {
-        [one] => Ok(Found::NOTHING.and(lock(one, reads)?)),
-        [a, b] => {
-            let (first, second) = if a.block.address() < b.block.address() {
-                (a, b)
-            } else {
-                (b, a)
-            };
-            let found = Found::NOTHING.and(lock(first, reads)?);
-            match lock(second, reads) {
-                Ok(locked) => Ok(found.and(locked)),
-                Err(cause) => {
-                    unlock(first);
-                    Err(cause)
-                }
-            }
-        }
-        many => lock_many(many, reads),
-    }
-}
-
-#[inline(never)]
-fn lock_many(writes: &mut [Write], reads: &mut [Read]) -> Result<Found, Cause> {
-    let mut found = Found::NOTHING;
+fn lock_all(writes: &mut [Write]) -> Result<(), Cause> {
     for at in 0..writes.len() {
-        match lock(&mut writes[at], reads) {
-            Ok(locked) => found = found.and(locked),
-            Err(cause) => {
-                writes[..at].iter().for_each(unlock);
-                return Err(cause);
-            }
-        }
+        let write = &mut writes[at];
+        let locked = match write.block.get().word().try_lock() {
+            TryLock::Locked(replaced) => Some(replaced),
+            TryLock::Busy => lock_patiently(write),
+        };
+        let Some(replaced) = locked else {
+            writes[..at].iter().for_each(unlock);
+            return Err(Cause::CommitLocked);
+        };
+        write.replaced = replaced;
     }
-    Ok(found)
-}
-
-/// Locks one word.
-///
-/// If a read is known to be of the same variable it is compared here, with the word that the lock replaced, and told to
-/// expect the lock. That spares most own locks a search in the write set, and most transfers step 3.
-#[inline(always)]
-fn lock(write: &mut Write, reads: &mut [Read]) -> Result<Locked, Cause> {
-    let replaced = match write.block.get().word().try_lock() {
-        TryLock::Locked(replaced) => replaced,
-        TryLock::Busy => lock_patiently(write).ok_or(Cause::CommitLocked)?,
-    };
-    write.replaced = replaced;
-    let mut own_read = false;
-    if write.read_at != NONE
-        && let Some(read) = reads.get_mut(write.read_at as usize)
-        && read.seen().same_value(replaced)
-    {
-        read.look = Look::at_own_lock(replaced);
-        own_read = true;
-    }
-    Ok(Locked { replaced, own_read })
+    Ok(())
 }
 
 #[cold]

@@ -52,43 +52,46 @@ local! {
 /// Runs `f` with this thread's context.
 #[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(&Context) -> R) -> R {
-    let of_its_own;
+    let mut made = StandIn(std::ptr::null_mut());
     let ctx = match CONTEXT.try_with(std::ptr::from_ref) {
-        // SAFETY: a thread's locals are destroyed by the thread itself after this call has returned, or have been
-        // destroyed before it began, and then `try_with` has said so.
-        Ok(ctx) => unsafe { &*ctx },
-        Err(_) => {
-            of_its_own = StandIn::find_or_make();
-            of_its_own.get()
-        }
+        Ok(ctx) => ctx,
+        Err(_) => made.find_or_make(),
     };
-    f(ctx)
+    // SAFETY: a thread's locals are destroyed by the thread itself after this call has returned, or have been destroyed
+    // before it began, and then `try_with` has said so. A stand-in that was found belongs to a call further out on this
+    // stack; one that was made lives in `made`.
+    f(unsafe { &*ctx })
 }
 
-/// A context for the time after `CONTEXT`.
-enum StandIn {
-    Found(*const Context),
-    Made(Box<Context>),
-}
+/// A context for the time after `CONTEXT`: the one that this call has made, or null.
+struct StandIn(*mut Context);
 
 impl StandIn {
     #[cold]
     #[inline(never)]
-    fn find_or_make() -> Self {
+    fn find_or_make(&mut self) -> *const Context {
         let found = STAND_IN.with(Cell::get);
         if !found.is_null() {
-            return Self::Found(found);
+            return found;
         }
-        let made = Box::new(Context::new());
-        STAND_IN.with(|slot| slot.set(&raw const *made));
-        Self::Made(made)
+        self.0 = Box::into_raw(Box::new(Context::new()));
+        STAND_IN.with(|slot| slot.set(self.0));
+        self.0
     }
+}
 
-    fn get(&self) -> &Context {
-        match self {
-            // SAFETY: whoever put it there takes it away before it goes (`Context::drop`), and is further out on this stack.
-            Self::Found(ctx) => unsafe { &**ctx },
-            Self::Made(ctx) => ctx,
+impl Drop for StandIn {
+    #[inline(always)]
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn destroy(made: *mut Context) {
+            // SAFETY: made by `find_or_make` from a box, and the call that had the use of it is over. Whoever found it is
+            // further in on this stack; `Context::drop` takes it out of the slot.
+            drop(unsafe { Box::from_raw(made) });
+        }
+        if !self.0.is_null() {
+            destroy(self.0);
         }
     }
 }
@@ -185,10 +188,21 @@ impl Inside<'_> {
         unsafe { &mut *self.0.log.get() }
     }
 
-    /// The attempt is over: empties the log and frees it for the next.
+    /// The attempt is over, and was a plain one to its end: as [`Inside::leave`], quicker.
     #[inline(always)]
+    pub(crate) fn leave_tidy(mut self) -> Option<Box<Aftermath>> {
+        self.log().clear_tidy();
+        self.leave_with(None)
+    }
+
+    /// The attempt is over: empties the log and frees it for the next.
     pub(crate) fn leave(mut self) -> Option<Box<Aftermath>> {
         let aftermath = self.log().clear();
+        self.leave_with(aftermath)
+    }
+
+    #[inline(always)]
+    fn leave_with(self, aftermath: Option<Box<Aftermath>>) -> Option<Box<Aftermath>> {
         match self.0.at.replace(Where::Outside) {
             Where::InsideWithMore => self.with_what_was_put_off(aftermath),
             _ => aftermath,

@@ -163,7 +163,10 @@ impl<'t> Tx<'t> {
             seqcst_fence_for_loom();
             match validate::by_reader(self.log.reads.as_slice()) {
                 // T3: round again, for the value must be read after the clock was.
-                Ok(()) => self.rv = now.time(),
+                Ok(()) => {
+                    self.rv = now.time();
+                    self.anchored = true;
+                }
                 Err(cause) => return self.convert_and_see(cause, block),
             }
         }

@@ -28,6 +28,7 @@ use crate::clock::clock;
 use crate::contention;
 use crate::context::{self, Context, Inside};
 use crate::error::{Abort, Stm};
+use crate::log::Aftermath;
 use crate::reclaim::Pin;
 use crate::snapshot::Snapshot;
 use crate::tx::{Call, Tx, Verdict};
@@ -60,8 +61,12 @@ pub(crate) fn attempt<R, E>(
     let (verdict, answer) = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
         Ok(Ok(result)) => match tx.commit() {
             Ok(()) => {
-                tx.end();
-                conclude(inside, pin, Parting::Now);
+                if tx.is_plain() {
+                    settle(inside.leave_tidy(), pin);
+                } else {
+                    tx.end();
+                    conclude(inside, pin, Parting::Now);
+                }
                 return Step::Done(Ok(result));
             }
             Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
@@ -115,12 +120,18 @@ enum Parting {
 }
 
 /// Clears the attempt away and does what was put off until nothing is held: A1.
-#[inline(always)]
+#[inline(never)]
 fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting) {
     let aftermath = inside.leave();
     if parting == Parting::AsleepSoon {
         pin.flush();
     }
+    settle(aftermath, pin);
+}
+
+/// The log is free: unpins, and does what was put off.
+#[inline(always)]
+fn settle(aftermath: Option<Box<Aftermath>>, pin: Pin) {
     drop(pin);
     if let Some(aftermath) = aftermath {
         aftermath.settle();

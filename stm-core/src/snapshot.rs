@@ -29,7 +29,7 @@
 //! as a snapshot, if its reads are what a snapshot at some s would have seen.
 //!
 //! - rv was anchored after the begin and no read is newer: s = rv. The reads were valid then.
-//! - Otherwise s = max(begin + 1, rv, newest version read), the clock is first moved to s, and each read is
+//! - Otherwise s = max(begin + 1, rv, newest version read) (rv is the begin's time until it is anchored), the clock is first moved to s, and each read is
 //!   checked to be the newest with version <= s.
 //!
 //! s is at least begin + 1 in both cases, so whoever replaces a value that is current at s has loaded a time
@@ -138,11 +138,12 @@ impl Tx<'_> {
             return Err(CannotConvert);
         }
         let newest = self.log.reads.newest_version();
-        let anchored_since_begin = self.rv > self.begin;
-        let s = if anchored_since_begin && newest <= self.rv {
+        // Above the time at the begin in any case.
+        let earliest = if self.anchored { self.rv } else { self.rv + 1 };
+        let s = if self.anchored && newest <= self.rv {
             self.rv
         } else {
-            let s = (self.begin + 1).max(self.rv).max(newest);
+            let s = earliest.max(newest);
             clock().advance_to(s);
             seqcst_fence_for_loom();
             if !self.log.reads.as_slice().iter().all(|r| is_newest_at(r, s)) {

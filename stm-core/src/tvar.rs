@@ -13,11 +13,11 @@ use std::panic::Location;
 use crate::bits;
 use crate::block::{BlockHandle, FormHint, Pinned, Seen};
 use crate::boxed::{Node, NodeHeader, Pending};
-use crate::commit::commit;
+use crate::commit::{Alone, commit, commit_alone};
 use crate::contention;
 use crate::context::{self, Context};
 use crate::error::Stm;
-use crate::log::{NONE, Read, WriteSet};
+use crate::log::{NONE, Read, Write, WriteSet};
 use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
@@ -433,21 +433,28 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ) -> R {
         let (result, wakes) = self.alone(what, |_, pin| {
             let pending = self.pending(value);
+            // SAFETY: pinned; nothing below outlives the pin.
+            let block = unsafe { self.handle.pinned() };
+            if !pending.is_boxed() {
+                let (read, result) = before(pin);
+                let write = Write::alone(block, pending, 0);
+                if let Alone::Published = commit_alone(write, read.as_slice()) {
+                    return (result, WakeList::new());
+                }
+            }
+            // The set owns what is pending, should `before` unwind.
             let mut writes = WriteSet::new();
             let mut wakes = WakeList::new();
-            // SAFETY: pinned; the write set does not outlive the pin.
-            writes.stage_first(unsafe { self.handle.pinned() }, pending, NONE);
+            writes.stage_first(block, pending, NONE);
             let mut failures = 0;
             loop {
                 let (mut read, result) = before(pin);
-                match commit(pin, read.as_mut_slice(), &mut writes, &mut wakes) {
-                    Ok(()) => return (result, wakes),
-                    Err(_) => {
-                        shield::run(|| drop(result));
-                        failures += 1;
-                        contention::back_off(failures);
-                    }
+                if commit(pin, read.as_mut_slice(), &mut writes, &mut wakes).is_ok() {
+                    return (result, wakes);
                 }
+                shield::run(|| drop(result));
+                failures += 1;
+                contention::back_off(failures);
             }
         });
         // Unpinned by now: wakers are user code.

@@ -69,8 +69,8 @@ pub struct Tx<'t> {
     pub(crate) mode: Mode,
     /// A value was read that had been replaced by then (Snapshot mode): waiting would be in vain.
     pub(crate) outdated: bool,
-    /// The clock at the begin.
-    pub(crate) begin: Time,
+    /// `rv` has been moved beyond the clock at the begin.
+    pub(crate) anchored: bool,
     /// The moment as of which anchored reads are valid; in Snapshot mode its time.
     pub(crate) rv: Time,
     ticket: Option<Ticket>,
@@ -123,13 +123,13 @@ impl<'t> Tx<'t> {
     /// Begins an attempt. Pin before clock: R2.
     #[inline(always)]
     pub(crate) fn begin(pin: &'t Pin, log: &'t mut Log, call: &'t mut Call) -> Self {
-        let begin = clock().sample().time();
+        let rv = clock().sample().time();
         seqcst_fence_for_loom();
         Self {
             mode: Mode::Update,
             outdated: false,
-            begin,
-            rv: begin,
+            anchored: false,
+            rv,
             log,
             ticket: None,
             cause: None,
@@ -150,7 +150,6 @@ impl<'t> Tx<'t> {
     #[cold]
     fn track(&mut self) {
         let ticket = clock().begin_snapshot();
-        self.begin = ticket.time();
         self.rv = ticket.time();
         self.ticket = Some(ticket);
         self.mode = Mode::Snapshot;
@@ -243,7 +242,7 @@ impl<'t> Tx<'t> {
     /// The body returned normally and wants its writes published.
     #[inline(always)]
     pub(crate) fn commit(&mut self) -> Result<(), Cause> {
-        if self.mode == Mode::Doomed {
+        if self.log.writes.is_untidy() && self.mode == Mode::Doomed {
             return Err(self.cause());
         }
         if self.log.writes.is_empty() {
@@ -294,8 +293,13 @@ impl<'t> Tx<'t> {
         self.cause.unwrap_or(Cause::Swallowed)
     }
 
-    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin.
+    /// Whether the attempt is a plain update without remains: there is nothing to end.
     #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.log.writes.is_untidy()
+    }
+
+    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin.
     pub(crate) fn end(mut self) {
         if let Some(ticket) = self.ticket.take() {
             clock().end_snapshot(ticket);

@@ -68,5 +68,5 @@ fn locked_by_us(read: &Read, now: Word, writes: &WriteSet) -> bool {
     now.is_locked()
         && writes
             .find(read.block)
-            .is_some_and(|at| writes.sealed()[at].replaced.same_value(read.seen()))
+            .is_some_and(|at| writes.entries()[at].replaced.same_value(read.seen()))
 }

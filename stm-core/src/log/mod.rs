@@ -35,27 +35,32 @@ impl Log {
     }
 
     /// Empties the log; gives what is to be done, or dropped, outside of the transaction.
-    #[inline(always)]
     pub(crate) fn clear(&mut self) -> Option<Box<Aftermath>> {
-        let aftermath = if self.writes.is_untidy() {
-            self.tidy()
-        } else {
+        let aftermath = if self.wakes.is_empty() && self.writes.owns_nothing() {
             None
+        } else {
+            Some(self.aftermath())
         };
-        self.reads.clear();
-        self.writes.clear();
+        self.writes.tidy();
+        self.clear_tidy();
         aftermath
     }
 
+    /// As [`Log::clear`], where nothing is untidy.
+    #[inline(always)]
+    pub(crate) fn clear_tidy(&mut self) {
+        self.reads.clear();
+        self.writes.clear();
+    }
+
+    #[cold]
     #[inline(never)]
-    fn tidy(&mut self) -> Option<Box<Aftermath>> {
-        let aftermath = Aftermath {
+    fn aftermath(&mut self) -> Box<Aftermath> {
+        Box::new(Aftermath {
             wakes: std::mem::take(&mut self.wakes),
             unpublished: self.writes.take_unpublished(),
             put_off: Vec::new(),
-        };
-        self.writes.tidy();
-        aftermath.is_something().then(|| Box::new(aftermath))
+        })
     }
 }
 
@@ -75,10 +80,6 @@ pub(crate) struct Aftermath {
 }
 
 impl Aftermath {
-    fn is_something(&self) -> bool {
-        !(self.wakes.is_empty() && self.unpublished.is_empty())
-    }
-
     pub(crate) fn settle(self) {
         self.wakes.wake_all();
         drop(self.unpublished);

@@ -26,7 +26,7 @@
 //!   are freed in the reverse order of their taking (truncation goes backwards, and a rebuild takes them in entry
 //!   order), so linear probing needs no tombstones.
 
-use super::KEEP;
+use super::{KEEP, Read};
 use crate::block::Pinned;
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::word::Word;
@@ -47,6 +47,33 @@ pub(crate) struct Write {
     pub(crate) read_at: u32,
     /// A `Ref` to the pending value was given (L2).
     ref_given: bool,
+}
+
+impl Write {
+    /// The write of a word that stands for itself, outside of any set.
+    #[inline(always)]
+    pub(crate) const fn alone(block: Pinned, pending: Pending, read_at: u32) -> Self {
+        Self {
+            block,
+            pending,
+            replaced: Word::inline_initial(),
+            shadows: NONE,
+            read_at,
+            ref_given: false,
+        }
+    }
+
+    /// The read of the same variable, if it is known.
+    #[inline(always)]
+    pub(crate) fn own_read(self, reads: &[Read]) -> Option<&Read> {
+        reads.get(self.read_at as usize)
+    }
+
+    /// As [`Write::own_read`].
+    #[inline(always)]
+    pub(crate) fn own_read_mut(self, reads: &mut [Read]) -> Option<&mut Read> {
+        reads.get_mut(self.read_at as usize)
+    }
 }
 
 /// No such entry.
@@ -101,9 +128,10 @@ impl WriteSet {
         self.filter & filter_bit(block) != 0
     }
 
-    /// The attempt is not a plain update any more: every access shall take the long way.
+    /// The attempt is not a plain update any more: every access shall take the long way, and so shall its end.
     pub(crate) fn slow_down(&mut self) {
         self.filter = u64::MAX;
+        self.untidy = true;
     }
 
     /// The newest entry for `block`.
@@ -143,14 +171,7 @@ impl WriteSet {
     /// at once, and the commit can then check the read while it locks.
     #[inline(always)]
     pub(crate) fn stage_first(&mut self, block: Pinned, pending: Pending, last_read: u32) {
-        self.push(Write {
-            block,
-            pending,
-            replaced: Word::inline_initial(),
-            shadows: NONE,
-            read_at: last_read,
-            ref_given: false,
-        });
+        self.push(Write::alone(block, pending, last_read));
     }
 
     /// Makes `pending` the pending value of `block`, which may have an entry.
@@ -246,22 +267,11 @@ impl WriteSet {
         self.floor = savepoint.outer_floor;
     }
 
-    /// Prepares the live entries for locking. Program order ends here.
-    ///
-    /// Three and more come out sorted. Two are left as they are: moving them about would cost more than locking them
-    /// crosswise.
-    #[inline(always)]
+    /// Prepares the live entries for locking, by ascending addresses. Program order ends here.
     pub(crate) fn seal(&mut self) {
-        if self.untidy && self.shadowed > 0 {
+        if self.shadowed > 0 {
             self.drop_shadowed();
         }
-        if self.entries.len() > 2 {
-            self.sort();
-        }
-    }
-
-    #[inline(never)]
-    fn sort(&mut self) {
         if self.entries.is_sorted_by_key(|w| w.block.address()) {
             return;
         }
@@ -294,14 +304,14 @@ impl WriteSet {
         }
     }
 
-    /// The live entries, once sealed; in locking order if there are more than two.
+    /// In program order; once sealed, the live ones in locking order.
     #[inline(always)]
-    pub(crate) fn sealed(&self) -> &[Write] {
+    pub(crate) fn entries(&self) -> &[Write] {
         &self.entries
     }
 
     #[inline(always)]
-    pub(crate) fn sealed_mut(&mut self) -> &mut [Write] {
+    pub(crate) fn entries_mut(&mut self) -> &mut [Write] {
         &mut self.entries
     }
 
@@ -312,15 +322,25 @@ impl WriteSet {
 
     /// The commit has published every value: nothing is pending any more.
     #[inline(always)]
-    pub(crate) fn forget_published(&mut self, somebody_waits: bool) {
-        self.untidy |= somebody_waits;
+    pub(crate) fn forget_published(&mut self) {
         self.entries.clear();
     }
 
-    /// More than `entries` and `filter` needs to be put back: anything boxed, shadowed, indexed, or waited for.
+    /// The attempt is no plain update any more, or its set holds more than `entries` and `filter`: anything boxed, shadowed,
+    /// indexed, or waited for.
     #[inline(always)]
-    pub(super) const fn is_untidy(&self) -> bool {
+    pub(crate) const fn is_untidy(&self) -> bool {
         self.untidy
+    }
+
+    /// There is more to put back at the end than a plain update leaves.
+    pub(crate) fn make_untidy(&mut self) {
+        self.untidy = true;
+    }
+
+    /// Whether nothing is left that user code must drop.
+    pub(super) const fn owns_nothing(&self) -> bool {
+        self.undone.is_empty() && (self.entries.is_empty() || !self.boxed)
     }
 
     /// Takes out everything that user code must drop.

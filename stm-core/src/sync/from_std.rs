@@ -27,6 +27,28 @@ pub(crate) fn spin_hint() {
 #[inline(always)]
 pub(crate) fn seqcst_fence_for_loom() {}
 
+/// Nothing, where it ships.
+#[cfg(not(stm_stress))]
+#[inline(always)]
+pub(crate) fn stumble() {}
+
+/// Gives the processor away, about once in 64 times.
+#[cfg(stm_stress)]
+pub(crate) fn stumble() {
+    use std::cell::Cell;
+    thread_local! { static STATE: Cell<u32> = const { Cell::new(0x9E37_79B9) } }
+
+    // A xorshift generator. Every thread has the same sequence; what makes them differ is where they are in it.
+    let mut x = STATE.get();
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    STATE.set(x);
+    if x & 63 == 0 {
+        yield_now();
+    }
+}
+
 /// Nothing: the tracked cell exists in the models only.
 #[derive(Debug)]
 pub(crate) struct Published;

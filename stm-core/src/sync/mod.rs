@@ -9,6 +9,9 @@
 //! the protocol relies on the single total order of `SeqCst` accesses, which loom weakens to
 //! acquire/release. [`Published`] is a tracked cell: the writer marks it before publication, a reader
 //! after, and loom reports a race when no ordering edge lies between.
+//!
+//! Where the constants are shrunk for stress (`--cfg stm_stress`), each access to a shared number now and then gives the
+//! processor away first: between any two steps of the protocol, also with locks held, another thread gets its turn.
 
 #[cfg(not(loom))]
 mod from_std;
@@ -22,7 +25,7 @@ use from_loom as imp;
 
 pub(crate) use imp::{
     Mutex, Published, Thread, current_thread, local, park, seqcst_fence_for_loom, spin_hint,
-    statics, yield_now,
+    statics, stumble, yield_now,
 };
 pub(crate) use std::sync::atomic::Ordering;
 
@@ -48,11 +51,13 @@ macro_rules! int_atomic {
 
             #[inline(always)]
             pub(crate) fn load(&self, order: Ordering) -> $int {
+                stumble();
                 self.0.load(order)
             }
 
             #[inline(always)]
             pub(crate) fn store(&self, value: $int, order: Ordering) {
+                stumble();
                 self.0.store(value, order);
             }
 
@@ -61,6 +66,7 @@ macro_rules! int_atomic {
             /// No more than a store; the models must be told that it follows those changes.
             #[inline(always)]
             pub(crate) fn overwrite(&self, value: $int, order: Ordering) {
+                stumble();
                 #[cfg(not(loom))]
                 self.0.store(value, order);
                 #[cfg(loom)]
@@ -75,26 +81,31 @@ macro_rules! int_atomic {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$int, $int> {
+                stumble();
                 self.0.compare_exchange(current, new, success, failure)
             }
 
             #[inline(always)]
             pub(crate) fn fetch_or(&self, bits: $int, order: Ordering) -> $int {
+                stumble();
                 self.0.fetch_or(bits, order)
             }
 
             #[inline(always)]
             pub(crate) fn fetch_add(&self, n: $int, order: Ordering) -> $int {
+                stumble();
                 self.0.fetch_add(n, order)
             }
 
             #[inline(always)]
             pub(crate) fn fetch_sub(&self, n: $int, order: Ordering) -> $int {
+                stumble();
                 self.0.fetch_sub(n, order)
             }
 
             #[inline(always)]
             pub(crate) fn swap(&self, value: $int, order: Ordering) -> $int {
+                stumble();
                 self.0.swap(value, order)
             }
         }
