@@ -264,4 +264,35 @@ mod tests {
         assert!(clock.sample().snapshots_live());
         clock.end_snapshot(ticket);
     }
+
+    #[test]
+    fn a_clock_at_its_end_stops_the_process_and_says_why() {
+        const ROLE: &str = "STM_CLOCK_AT_ITS_END";
+        const WAYS: [(&str, fn(&Clock)); 2] = [
+            ("advance", |clock| drop(clock.advance_to(TIME_MAX))),
+            ("tick", |clock| {
+                clock.advance_to(TIME_MAX - 1);
+                drop(clock.begin_snapshot());
+            }),
+        ];
+        if let Ok(role) = std::env::var(ROLE) {
+            let (_, way) = WAYS.iter().find(|(name, _)| *name == role).expect(ROLE);
+            return way(&Clock::new());
+        }
+        for (name, _) in WAYS {
+            let this = std::env::current_exe().expect("the test's own program");
+            let end = std::process::Command::new(this)
+                .args(["--exact", "--nocapture"])
+                .arg("clock::tests::a_clock_at_its_end_stops_the_process_and_says_why")
+                .env(ROLE, name)
+                .output()
+                .expect("the test's own program runs");
+            assert!(!end.status.success(), "{name}");
+            let said = String::from_utf8_lossy(&end.stderr);
+            assert!(
+                said.contains("the version clock is exhausted"),
+                "{name}: {said}"
+            );
+        }
+    }
 }

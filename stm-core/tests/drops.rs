@@ -9,10 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use common::fire::{Boxed, collect_until, elsewhere, stumble};
+use common::fire::{Boxed, collect_until, elsewhere, stumble, tick};
 use common::{Rng, Value, on_threads, seed, watched};
 use stm_core::diagnostics::collect_garbage;
-use stm_core::{Stm, TVar, Tx, abort, atomically, retry, snapshot, try_atomically};
+use stm_core::{Stm, TVar, Tx, abort, atomically, in_transaction, retry, snapshot, try_atomically};
 
 /// Knows every item that was made, and how often it was dropped.
 #[derive(Debug, Default)]
@@ -314,6 +314,62 @@ fn drop_counts_thread_locals() {
         ledger.expect_left(0);
         // Two writes, an error and two clones in each farewell.
         assert_eq!(ledger.made(), 1 + 20 * (1 + 2 * 5));
+    });
+}
+
+/// A value that an operation takes and cannot place is not dropped in the middle of the body: its `Drop` may run a
+/// transaction.
+#[test]
+fn refused_values_are_dropped_outside() {
+    struct Outside(Arc<AtomicUsize>);
+    impl Clone for Outside {
+        fn clone(&self) -> Self {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Self(Arc::clone(&self.0))
+        }
+    }
+    impl Drop for Outside {
+        fn drop(&mut self) {
+            assert!(!in_transaction(), "dropped in the body");
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    watched("refused_values_are_dropped_outside", || {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let new = || {
+            alive.fetch_add(1, Ordering::Relaxed);
+            Outside(Arc::clone(&alive))
+        };
+        let (seen, written) = (TVar::new(0), TVar::new(0));
+        let var = TVar::new(new());
+        let attempts = atomically(|tx| {
+            let n = seen.read(tx)?;
+            // An attempt that has written cannot go on as a snapshot.
+            written.write(tx, n)?;
+            if tx.attempt() == 1 {
+                elsewhere(|| {
+                    tick();
+                    atomically(|tx| {
+                        seen.write(tx, 1)?;
+                        var.write(tx, new())
+                    });
+                });
+                var.replace(tx, new())
+                    .map(std::mem::forget)
+                    .expect_err("newer");
+                var.write(tx, new()).expect_err("doomed");
+                var.replace(tx, new())
+                    .map(std::mem::forget)
+                    .expect_err("doomed");
+                return var.read(tx).map(|_| 0);
+            }
+            Ok(tx.attempt())
+        });
+        assert_eq!((attempts, written.load()), (2, 1));
+        drop(var);
+        collect_until(|| alive.load(Ordering::Relaxed) == 0);
+        assert_eq!(alive.load(Ordering::Relaxed), 0);
     });
 }
 
