@@ -24,7 +24,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use crate::boxed::{self, NodeHeader, NodeOps};
+use crate::boxed::{self, NodeHeader, NodeOps, Pending, PendingView};
 use crate::clock::Time;
 use crate::context;
 use crate::history::HistoryNode;
@@ -301,5 +301,14 @@ impl Seen<'_> {
     #[inline(always)]
     pub(crate) const fn node(node: *mut NodeHeader) -> Self {
         Seen::Node(node, PhantomData)
+    }
+
+    /// A value that is pending, for as long as nobody frees it.
+    #[inline(always)]
+    pub(crate) fn pending(pending: &Pending) -> Self {
+        match pending.view() {
+            PendingView::Bits(bits) => Seen::Bits(bits),
+            PendingView::Node(node, _) => Seen::node(node),
+        }
     }
 }

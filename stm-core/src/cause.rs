@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Conflict,
     /// The body asks to wait until something that it has read changes.
     Retry,
+    /// The same, but not by way of another branch, before its time is over.
+    RetryUntil,
 }
 
 const _: () = assert!(
@@ -47,6 +49,7 @@ const _: () = assert!(
 impl Control {
     pub(crate) const CONFLICT: Self = Self(Kind::Conflict);
     pub(crate) const RETRY: Self = Self(Kind::Retry);
+    pub(crate) const RETRY_UNTIL: Self = Self(Kind::RetryUntil);
 
     pub(crate) const fn kind(self) -> Kind {
         self.0
@@ -63,7 +66,9 @@ impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Conflict => "the attempt met a conflict and must start over",
-            Kind::Retry => "the attempt asked to wait until something that it read changes",
+            Kind::Retry | Kind::RetryUntil => {
+                "the attempt asked to wait until something that it read changes"
+            }
         })
     }
 }
@@ -87,6 +92,8 @@ pub(crate) enum Cause {
     CommitChanged,
     /// The body went on after an operation had failed, or after it had caught a panic out of one.
     Swallowed,
+    /// A function that was to be applied at commit unwound.
+    CommutePanicked,
     /// The body returned a conflict that this attempt had not given it.
     Foreign,
 }

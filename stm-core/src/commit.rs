@@ -6,7 +6,7 @@
 //!  1  lock every written word, ascending addresses
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
-//!  4  (functions applied to the newest values)
+//!  4  functions are applied to the newest values, if there are any
 //!  5  inline: save history, if snapshots live
 //!  6  publish: each store also unlocks               ◀── nothing may fail from 5 on
 //!  7  retire what was replaced; then, by the caller: unpin, wake, drop
@@ -43,45 +43,42 @@
 //! release alone two committers can validate past each other's locks (store buffering), and a reader can begin
 //! between a lock and a clock load that are seen in different orders. Publication is `Release`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use smallvec::SmallVec;
 
-use crate::block::Look;
+use crate::block::{Look, Seen};
 use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
 use crate::history::{self, HistoryNode};
-use crate::log::{Read, Write, WriteSet};
+use crate::log::{Log, Read, Write, WriteSet};
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
 use crate::word::{AtomicWord, TryLock, Word};
 
-/// Publishes `writes` if every read in `reads` still holds. Adds to `wakes` whom that concerns.
+/// Publishes what the log holds written if everything that it holds read still stands. Leaves in it whom to wake.
 ///
 /// # Errors
 ///
-/// The cause, with every lock undone and `writes` as they were (but sealed): nothing has happened. The looks in `reads` may
-/// have been touched.
+/// The cause, with every lock undone and the writes as they were (but sealed): nothing has happened. The looks in the read
+/// set may have been touched.
 #[inline(always)]
-pub(crate) fn commit(
-    pin: &Pin,
-    reads: &mut [Read],
-    writes: &mut WriteSet,
-    wakes: &mut WakeList,
-) -> Result<(), Cause> {
-    let reached = if writes.is_untidy() {
+pub(crate) fn commit(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
+    let reached = if log.writes.is_untidy() {
         Reached::Nothing
     } else {
-        commit_plainly(writes.entries_mut(), reads)
+        commit_plainly(log.writes.entries_mut(), log.reads.as_slice())
     };
     match reached {
         Reached::Published => {
-            writes.forget_published();
+            log.writes.forget_published();
             Ok(())
         }
-        Reached::Locks => finish(pin, reads, writes, wakes),
-        Reached::Nothing => commit_any(pin, reads, writes, wakes),
+        Reached::Locks => finish(pin, log),
+        Reached::Nothing => commit_any(pin, log),
     }
 }
 
@@ -176,40 +173,33 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
 
 /// Every other commit, from step 1.
 #[inline(never)]
-fn commit_any(
-    pin: &Pin,
-    reads: &mut [Read],
-    writes: &mut WriteSet,
-    wakes: &mut WakeList,
-) -> Result<(), Cause> {
-    writes.seal();
-    lock_all(writes.entries_mut())?;
-    finish(pin, reads, writes, wakes)
+fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
+    log.writes.seal(&log.commutes);
+    lock_all(log.writes.entries_mut())?;
+    finish(pin, log)
 }
 
 /// From step 2 on.
 #[inline(never)]
-fn finish(
-    pin: &Pin,
-    reads: &mut [Read],
-    writes: &mut WriteSet,
-    wakes: &mut WakeList,
-) -> Result<(), Cause> {
+fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     AtomicWord::after_last_lock();
     // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
     let mut now = clock().sample();
-    let found = look_at_locked(writes.entries(), reads);
+    let Log { reads, writes, .. } = log;
+    let found = look_at_locked(writes.entries(), reads.as_mut_slice());
     if found.seq_exhausted {
         now = move_clock_on(writes.entries(), now);
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
-    if found.own_reads < reads.len()
-        && let Err(cause) = validate::by_committer(reads, writes)
-    {
-        writes.entries().iter().for_each(unlock);
-        return Err(cause);
+    if found.own_reads < reads.len() {
+        validate::by_committer(reads.as_slice(), writes).inspect_err(|_| unlock_all(writes))?;
+    }
+    if !log.commutes.is_empty() {
+        apply_commutes(log).inspect_err(|_| unlock_all(&log.writes))?;
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
+    log.hooks.note_commit();
+    let writes = &mut log.writes;
     let version = now.time() + 1;
     if now.snapshots_live() {
         publish_with_history(pin, writes.entries(), version);
@@ -217,7 +207,7 @@ fn finish(
         publish(writes.entries(), version);
     }
     if found.waiters {
-        note_waiters(writes.entries(), wakes);
+        note_waiters(writes.entries(), &mut log.wakes);
         writes.make_untidy();
     }
     if writes.has_boxed() {
@@ -225,6 +215,39 @@ fn finish(
     }
     writes.forget_published();
     Ok(())
+}
+
+fn unlock_all(writes: &WriteSet) {
+    writes.entries().iter().for_each(unlock);
+}
+
+/// Step 4: makes the values that were left to functions. The only user code that runs under locks; should it unwind, the
+/// panic is kept for later.
+#[cold]
+fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
+    let Log {
+        writes, commutes, ..
+    } = log;
+    let applied = catch_unwind(AssertUnwindSafe(|| {
+        for (block, function) in commutes.iter() {
+            let at = writes.find(block).expect("sealed with an entry for each");
+            let newest = newest_of_own(&writes.entries()[at]);
+            writes.apply_commute(at, function, newest);
+        }
+    }));
+    applied.map_err(|panic| {
+        log.panic = Some(panic);
+        Cause::CommutePanicked
+    })
+}
+
+/// The value that a lock of ours keeps.
+fn newest_of_own<'t>(write: &Write) -> Seen<'t> {
+    if write.replaced.is_inline() {
+        Seen::Bits(write.block.get().own_bits())
+    } else {
+        Seen::node(write.replaced.node())
+    }
 }
 
 /// What the locks replaced, in sum.

@@ -15,7 +15,8 @@ use std::task::{Context as TaskContext, Poll};
 use crate::contention;
 use crate::context;
 use crate::error::{Abort, Stm};
-use crate::run::{Step, attempt, nothing_to_wait_for};
+use crate::options::{Limits, Unlimited};
+use crate::run::{Step, attempt};
 use crate::tx::{Call, Tx};
 use crate::wait::{Registration, Waiter};
 
@@ -24,10 +25,16 @@ const ATTEMPTS_PER_POLL: u32 = 16;
 
 /// The future of [`atomically_async`].
 #[must_use = "futures do nothing unless polled"]
-pub struct AtomicallyAsync<F, R> {
+pub struct AtomicallyAsync<F, R>(Running<F, R, Unlimited>);
+
+/// A transaction that a task runs, within limits.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Running<F, R, L> {
     body: F,
     state: State,
+    what: &'static str,
     caller: &'static Location<'static>,
+    limits: L,
     _result: PhantomData<fn() -> R>,
 }
 
@@ -71,16 +78,13 @@ pub fn atomically_async<R, F>(body: F) -> AtomicallyAsync<F, R>
 where
     F: FnMut(&mut Tx<'_>) -> Stm<R>,
 {
-    AtomicallyAsync {
+    AtomicallyAsync(Running::new(
+        "atomically_async",
+        Location::caller(),
+        Unlimited,
         body,
-        state: State::Running(Call::new()),
-        caller: Location::caller(),
-        _result: PhantomData,
-    }
+    ))
 }
-
-// The body is called through `&mut` and never pinned.
-impl<F, R> Unpin for AtomicallyAsync<F, R> {}
 
 impl<F, R> Future for AtomicallyAsync<F, R>
 where
@@ -89,39 +93,87 @@ where
     type Output = R;
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<R> {
+        Pin::new(&mut self.get_mut().0)
+            .poll(cx)
+            .map(|Ok(result)| result)
+    }
+}
+
+impl<F, R, L> Running<F, R, L> {
+    pub(crate) const fn new(
+        what: &'static str,
+        caller: &'static Location<'static>,
+        limits: L,
+        body: F,
+    ) -> Self {
+        Self {
+            body,
+            state: State::Running(Call::new()),
+            what,
+            caller,
+            limits,
+            _result: PhantomData,
+        }
+    }
+}
+
+// The body is called through `&mut` and never pinned.
+impl<F, R, L> Unpin for Running<F, R, L> {}
+
+impl<F, R, L: Limits> Future for Running<F, R, L>
+where
+    F: FnMut(&mut Tx<'_>) -> Stm<R>,
+{
+    type Output = Result<R, L::Stopped>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         context::with(|ctx| {
-            ctx.assert_outside("polling atomically_async", this.caller);
+            ctx.assert_outside(this.what, this.caller);
             // Should the body panic, the future is finished.
             let mut call = match std::mem::replace(&mut this.state, State::Finished) {
                 State::Running(call) => call,
-                State::Waiting(call, registration) => match settle(call, registration, cx) {
-                    Ok(call) => call,
-                    Err(waiting) => {
-                        this.state = waiting;
-                        return Poll::Pending;
-                    }
-                },
-                State::Finished => panic!(
-                    "the future of atomically_async at {} was polled after it had finished",
-                    this.caller
-                ),
-            };
-            let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
-            let patience_ends = call.attempt + ATTEMPTS_PER_POLL;
-            loop {
-                match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
-                    Step::Done(Ok(result)) => return Poll::Ready(result),
-                    Step::Done(Err(never)) => match never {},
-                    Step::Again => contention::back_off(call.failures),
-                    Step::Wait(registration) => match settle(call, registration, cx) {
-                        Ok(woken) => call = woken,
-                        Err(waiting) => {
+                State::Waiting(call, registration) => {
+                    match settle(call, registration, &this.limits, cx) {
+                        Settled::Woken(Ok(call)) => call,
+                        Settled::Woken(Err(stopped)) => return Poll::Ready(Err(stopped)),
+                        Settled::Asleep(waiting) => {
                             this.state = waiting;
                             return Poll::Pending;
                         }
-                    },
-                    Step::NothingToWaitFor => nothing_to_wait_for("atomically_async", this.caller),
+                    }
+                }
+                State::Finished => panic!(
+                    "the future of {} at {} was polled after it had finished",
+                    this.what, this.caller
+                ),
+            };
+            let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
+            let patience_ends = call.attempt.saturating_add(ATTEMPTS_PER_POLL);
+            loop {
+                match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
+                    Step::Done(Ok(result)) => return Poll::Ready(Ok(result)),
+                    Step::Done(Err(never)) => match never {},
+                    Step::Again => {
+                        if let Err(stopped) = this.limits.go_on(&call) {
+                            return Poll::Ready(Err(stopped));
+                        }
+                        contention::back_off(call.failures);
+                    }
+                    Step::Wait(registration) => {
+                        match settle(call, registration, &this.limits, cx) {
+                            Settled::Woken(Ok(woken)) => call = woken,
+                            Settled::Woken(Err(stopped)) => return Poll::Ready(Err(stopped)),
+                            Settled::Asleep(waiting) => {
+                                this.state = waiting;
+                                return Poll::Pending;
+                            }
+                        }
+                    }
+                    Step::NothingToWaitFor => {
+                        let stopped = this.limits.nothing_to_wait_for(this.what, this.caller);
+                        return Poll::Ready(Err(stopped));
+                    }
                 }
                 if call.attempt >= patience_ends {
                     this.state = State::Running(call);
@@ -133,32 +185,41 @@ where
     }
 }
 
+/// How a poll finds a wait.
+enum Settled<S> {
+    /// Over: the call may go on, or is at a limit.
+    Woken(Result<Call, S>),
+    Asleep(State),
+}
+
 /// Leaves the task's waker with the registration; gives the call back if it has been woken by then.
 ///
 /// A poll without a wake-up only does this: it does not run the body.
-fn settle(
+fn settle<L: Limits>(
     call: Call,
-    registration: Box<Registration>,
+    mut registration: Box<Registration>,
+    limits: &L,
     cx: &TaskContext<'_>,
-) -> Result<Call, State> {
+) -> Settled<L::Stopped> {
     registration.waiter().refresh(cx.waker());
+    registration.end_at(limits.deadline());
     if registration.waiter().is_woken() {
-        Ok(call)
+        Settled::Woken(limits.go_on(&call).map(|()| call))
     } else {
-        Err(State::Waiting(call, registration))
+        Settled::Asleep(State::Waiting(call, registration))
     }
 }
 
 impl<F, R> fmt::Debug for AtomicallyAsync<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
+        let state = match &self.0.state {
             State::Running(_) => "running",
             State::Waiting(..) => "waiting",
             State::Finished => "finished",
         };
         f.debug_struct("AtomicallyAsync")
             .field("state", &state)
-            .field("at", self.caller)
+            .field("at", self.0.caller)
             .finish()
     }
 }

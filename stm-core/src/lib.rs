@@ -59,6 +59,7 @@
 //! nodes (`commit`, `read`, `snapshot`), and the typed face (`tvar`, `read_tx`).
 #![warn(clippy::disallowed_types)]
 
+mod alarm;
 #[allow(unsafe_code)]
 mod bits;
 #[allow(unsafe_code)]
@@ -77,8 +78,10 @@ mod error;
 mod future;
 #[allow(unsafe_code)]
 mod history;
+mod hooks;
 mod log;
 mod nest;
+mod options;
 #[allow(unsafe_code)]
 mod read;
 #[allow(unsafe_code)]
@@ -91,6 +94,8 @@ mod shield;
 mod snapshot;
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod sync;
+mod timer;
+mod turn;
 #[allow(unsafe_code)]
 mod tvar;
 mod tx;
@@ -101,11 +106,13 @@ mod word;
 pub use cause::Control;
 pub use error::{Abort, Stm, abort, check, retry};
 pub use future::{AtomicallyAsync, atomically_async};
+pub use options::{Stopped, Transaction, TryStopped};
 pub use read_tx::{ReadTx, Ref};
 pub use run::{
     after_attempt, atomically, forbid_in_transaction, in_transaction, snapshot, try_atomically,
 };
 pub use snapshot::Snapshot;
+pub use timer::Timer;
 pub use tvar::TVar;
 pub use tx::Tx;
 

@@ -9,6 +9,7 @@
 //! A conflict is not a retry: it never runs the other branch.
 
 use std::convert::Infallible;
+use std::time::Instant;
 
 use crate::cause::{Cause, Control, Kind};
 use crate::error::{Abort, Stm};
@@ -136,6 +137,43 @@ impl<'t> Tx<'t> {
         }
     }
 
+    /// Waits as [`retry`](crate::retry) does, but not beyond `until`: from then on it gives way, and
+    /// [`or_else`](Tx::or_else) takes the other branch.
+    ///
+    /// Before that, the other branch is *not* tried: the whole transaction waits, for whatever it has read and for the time.
+    /// Without another branch, it is a plain [`retry`](crate::retry) once its time is over.
+    ///
+    /// # Errors
+    ///
+    /// Always: what is to be passed on with `?` or returned.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use stm_core::{atomically, TVar};
+    ///
+    /// let job = TVar::new(0);
+    /// let patience = Instant::now() + Duration::from_millis(10);
+    /// let got = atomically(|tx| {
+    ///     tx.or_else(
+    ///         |tx| match job.read(tx)? {
+    ///             0 => tx.retry_until(patience),
+    ///             n => Ok(Some(n)),
+    ///         },
+    ///         |_| Ok(None),
+    ///     )
+    /// });
+    /// assert_eq!(got, None);
+    /// ```
+    pub fn retry_until<T>(&mut self, until: Instant) -> Stm<T> {
+        if Instant::now() >= until {
+            return Err(Control::RETRY);
+        }
+        let earliest = self.log.wait_until.map_or(until, |other| other.min(until));
+        self.log.wait_until = Some(earliest);
+        self.log.writes.make_untidy();
+        Err(Control::RETRY_UNTIL)
+    }
+
     /// Runs `body` behind a savepoint. Its reads stay, whatever it does.
     ///
     /// # Errors
@@ -148,7 +186,7 @@ impl<'t> Tx<'t> {
         if self.mode == Mode::Doomed {
             return Err(Control::CONFLICT);
         }
-        let savepoint = self.log.writes.savepoint();
+        let savepoint = self.log.savepoint();
         let answer = self.shielded(body);
         if self.mode == Mode::Doomed {
             // The savepoint goes with the attempt.
@@ -156,17 +194,22 @@ impl<'t> Tx<'t> {
         }
         match answer {
             Ok(result) => {
-                self.log.writes.release(savepoint);
+                self.log.release(savepoint);
                 Ok(Scope::Done(result))
             }
             Err(Abort::User(error)) => {
-                self.log.writes.roll_back(savepoint);
+                self.log.roll_back(savepoint);
                 Ok(Scope::User(error))
             }
             Err(Abort::Control(control)) => match control.kind() {
                 Kind::Retry => {
-                    self.log.writes.roll_back(savepoint);
+                    self.log.roll_back(savepoint);
                     Ok(Scope::Retry)
+                }
+                // No branch beside this one may run before its time.
+                Kind::RetryUntil => {
+                    self.log.roll_back(savepoint);
+                    Err(control)
                 }
                 Kind::Conflict => Err(self.doom(Cause::Foreign)),
             },

@@ -32,11 +32,11 @@
 //! Clock and words are loaded `SeqCst`: two floating readers must agree on the order of two independent writers.
 
 use crate::block::{FormHint, Look, Pinned, Seen};
-use crate::boxed::PendingView;
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
 use crate::contention::{Patience, Waiting};
 use crate::history;
+use crate::log::Log;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
@@ -127,13 +127,26 @@ impl<'t> Tx<'t> {
             Mode::Doomed => Err(Control::CONFLICT),
             Mode::Snapshot => self.see_as_of(block),
             Mode::Update => match self.log.writes.find(block) {
-                Some(at) => Ok(match self.log.writes.pending(at) {
-                    PendingView::Bits(bits) => Seen::Bits(bits),
-                    PendingView::Node(node, _) => Seen::node(node),
-                }),
+                Some(at) => Ok(Seen::pending(self.log.writes.pending(at))),
+                None if self.log.commutes.touches(block) => self.see_after_commute(block),
                 None => self.see_published(block),
             },
         }
+    }
+
+    /// A read of what was left to functions: they are applied now, to a value that is read like any other.
+    #[cold]
+    fn see_after_commute(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        let published = self.see_published(block)?;
+        let made = self.shielded(|tx| {
+            let Log {
+                writes, commutes, ..
+            } = &mut *tx.log;
+            commutes.apply(block, published, writes)
+        });
+        let made = made.expect("asked only where there are some");
+        self.stage(block, made)?;
+        Ok(Seen::pending(&made))
     }
 
     fn see_published(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
@@ -187,10 +200,11 @@ impl<'t> Tx<'t> {
 
     /// As [`Tx::see`], for a `Ref` to be given: a pending value seen this way must not change any more (L2).
     pub(crate) fn see_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        let seen = self.see(block, FormHint::Unknown)?;
         if let Some(at) = self.log.writes.find(block) {
             self.log.writes.note_ref(at);
         }
-        self.see(block, FormHint::Unknown)
+        Ok(seen)
     }
 
     /// A read after the attempt has become a snapshot. Still logged: `retry` waits on what was read.

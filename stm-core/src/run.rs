@@ -29,6 +29,7 @@ use crate::contention;
 use crate::context::{self, Context, Inside};
 use crate::error::{Abort, Stm};
 use crate::log::Aftermath;
+use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
 use crate::snapshot::Snapshot;
 use crate::tx::{Call, Tx, Verdict};
@@ -138,33 +139,33 @@ fn settle(aftermath: Option<Box<Aftermath>>, pin: Pin) {
     }
 }
 
-/// Attempts until a result.
+/// Attempts until a result, or a limit.
 #[inline]
-fn run<R, E>(
+pub(crate) fn run<R, E, L: Limits>(
     what: &'static str,
     caller: &'static Location<'static>,
+    limits: &L,
     mut body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
-) -> Result<R, E> {
+) -> Result<Result<R, E>, L::Stopped> {
     context::with(|ctx| {
         ctx.assert_outside(what, caller);
         let mut call = Call::new();
         loop {
             match attempt(&mut call, ctx, &mut body, Waiter::of_this_thread) {
-                Step::Done(result) => return result,
-                Step::Again => contention::back_off(call.failures),
-                Step::Wait(registration) => registration.waiter().sleep(),
-                Step::NothingToWaitFor => nothing_to_wait_for(what, caller),
+                Step::Done(result) => return Ok(result),
+                Step::Again => {
+                    limits.go_on(&call)?;
+                    contention::back_off(call.failures);
+                }
+                Step::Wait(registration) => {
+                    registration.sleep(limits.deadline());
+                    drop(registration);
+                    limits.go_on(&call)?;
+                }
+                Step::NothingToWaitFor => return Err(limits.nothing_to_wait_for(what, caller)),
             }
         }
     })
-}
-
-#[cold]
-pub(crate) fn nothing_to_wait_for(what: &str, caller: &Location<'_>) -> ! {
-    panic!(
-        "the body of {what} at {caller} called `retry` without having read any variable that another \
-         transaction could write: nothing could ever wake it; read what you wait for before you retry"
-    );
 }
 
 /// Runs `body` as one transaction and returns its result: everything that it read was true together with
@@ -210,10 +211,9 @@ pub(crate) fn nothing_to_wait_for(what: &str, caller: &Location<'_>) -> ! {
 #[inline]
 pub fn atomically<R>(mut body: impl FnMut(&mut Tx<'_>) -> Stm<R>) -> R {
     let caller = Location::caller();
-    match run::<R, Infallible>("atomically", caller, |tx| body(tx).map_err(Abort::Control)) {
-        Ok(result) => result,
-        Err(never) => match never {},
-    }
+    let body = |tx: &mut Tx<'_>| body(tx).map_err(Abort::<Infallible>::Control);
+    let Ok(Ok(result)) = run("atomically", caller, &Unlimited, body);
+    result
 }
 
 /// As [`atomically`], with a body that may fail by its own choice.
@@ -249,7 +249,8 @@ pub fn atomically<R>(mut body: impl FnMut(&mut Tx<'_>) -> Stm<R>) -> R {
 #[track_caller]
 #[inline]
 pub fn try_atomically<R, E>(body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>) -> Result<R, E> {
-    run("try_atomically", Location::caller(), body)
+    let Ok(result) = run("try_atomically", Location::caller(), &Unlimited, body);
+    result
 }
 
 /// Runs `body` over the state of one moment within this call, while writers go on.
@@ -296,7 +297,7 @@ pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
         loop {
             match snapshot_once(ctx, &mut body).map_err(Control::kind) {
                 Ok(result) => return result,
-                Err(Kind::Retry) => panic!(
+                Err(Kind::Retry | Kind::RetryUntil) => panic!(
                     "the body of snapshot at {caller} called `retry`: a snapshot never changes, so the wait \
                      would not end; wait in `atomically`"
                 ),

@@ -134,7 +134,7 @@ impl Tx<'_> {
     /// Goes on as an untracked snapshot, if the reads so far are those of one (see the module docs).
     #[cold]
     pub(crate) fn convert(&mut self) -> Result<(), CannotConvert> {
-        if !self.call.may_be_snapshot || !self.log.writes.is_empty() {
+        if !self.call.may_be_snapshot || !self.log.is_read_only() {
             return Err(CannotConvert);
         }
         let newest = self.log.reads.newest_version();

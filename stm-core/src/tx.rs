@@ -242,19 +242,26 @@ impl<'t> Tx<'t> {
     /// The body returned normally and wants its writes published.
     #[inline(always)]
     pub(crate) fn commit(&mut self) -> Result<(), Cause> {
-        if self.log.writes.is_untidy() && self.mode == Mode::Doomed {
-            return Err(self.cause());
+        if self.log.writes.is_untidy() {
+            return self.commit_untidy();
         }
         if self.log.writes.is_empty() {
             // Read-only: T1 says that all reads held together at one moment within the call.
             return Ok(());
         }
-        let Log {
-            reads,
-            writes,
-            wakes,
-        } = &mut *self.log;
-        commit::commit(self.pin, reads.as_mut_slice(), writes, wakes)
+        commit::commit(self.pin, self.log)
+    }
+
+    #[inline(never)]
+    fn commit_untidy(&mut self) -> Result<(), Cause> {
+        if self.mode == Mode::Doomed {
+            return Err(self.cause());
+        }
+        if self.log.is_read_only() {
+            self.log.hooks.note_commit();
+            return Ok(());
+        }
+        commit::commit(self.pin, self.log)
     }
 
     /// The body returned an error of its own: its writes are dropped, its reads were consistent (T1).
@@ -281,7 +288,8 @@ impl<'t> Tx<'t> {
             // An old value was read: what the body would wait for has happened.
             return Verdict::Changed;
         }
-        match Registration::register(waiter(), self.log.reads.as_slice()) {
+        let until = self.log.wait_until.take();
+        match Registration::register(waiter(), self.log.reads.as_slice(), until) {
             Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
             Register::Changed => Verdict::Changed,
             Register::NothingToWaitFor => Verdict::NothingToWaitFor,
@@ -312,7 +320,7 @@ impl<'t> Tx<'t> {
         self.call.failures = self.call.failures.saturating_add(1);
         // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
         // gets through. Should it turn out to write, A3 sends it back for good.
-        let wrote = !self.log.writes.is_empty();
+        let wrote = !self.log.is_read_only();
         self.call.start = if cause.spares_a_snapshot() && !wrote && self.call.may_be_snapshot {
             Start::TrackedSnapshot
         } else {

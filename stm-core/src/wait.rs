@@ -35,14 +35,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 
+use crate::alarm::Alarm;
 use crate::block::{BlockHandle, Pinned};
 use crate::log::Read;
 use crate::shield;
-use crate::sync::{AtomicU32, Mutex, Ordering, Thread, current_thread, park, statics};
+use crate::sync::{
+    AtomicU32, Mutex, Ordering, Thread, current_thread, park, park_timeout, statics,
+};
 use crate::word::Announce;
 
 const SHARDS: usize = if cfg!(loom) { 1 } else { 64 };
@@ -189,6 +193,17 @@ impl Waiter {
         }
     }
 
+    /// As [`Waiter::sleep`], not beyond `end`.
+    fn sleep_until(&self, end: Instant) {
+        while !self.is_woken() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            park_timeout(left);
+        }
+    }
+
     /// Leaves a fresh waker for the task. Either the waking side finds it, or `is_woken` is true afterwards.
     pub(crate) fn refresh(&self, waker: &Waker) {
         if let Sleeper::Task(slot) = &self.sleeper {
@@ -204,6 +219,10 @@ impl Waiter {
 pub(crate) struct Registration {
     waiter: Arc<Waiter>,
     on: Vec<BlockHandle>,
+    /// The wait ends at this moment if nothing ends it before.
+    until: Option<Instant>,
+    /// Rings then, for a task.
+    alarm: Option<Alarm>,
 }
 
 /// How a wish to wait ended.
@@ -220,7 +239,9 @@ pub(crate) enum Register {
 
 impl Registration {
     /// Registers `waiter` for every variable in `reads`, steps (a) and (b). Called pinned.
-    pub(crate) fn register(waiter: Waiter, reads: &[Read]) -> Register {
+    ///
+    /// A wait with an end of its own may be on nothing else.
+    pub(crate) fn register(waiter: Waiter, reads: &[Read], until: Option<Instant>) -> Register {
         let mut once: SmallVec<[Read; 16]> = SmallVec::from_slice(reads);
         once.sort_unstable_by_key(|r| r.block.address());
         once.dedup_by_key(|r| r.block.address());
@@ -228,6 +249,8 @@ impl Registration {
         let mut this = Self {
             waiter: Arc::new(waiter),
             on: Vec::with_capacity(once.len()),
+            until,
+            alarm: None,
         };
         for read in once {
             let Some(handle) = read.block.try_acquire() else {
@@ -241,7 +264,7 @@ impl Registration {
                 Announce::Moved => return Register::Changed,
             }
         }
-        if this.on.is_empty() {
+        if this.on.is_empty() && until.is_none() {
             return Register::NothingToWaitFor;
         }
         Register::Asleep(this)
@@ -249,6 +272,32 @@ impl Registration {
 
     pub(crate) fn waiter(&self) -> &Waiter {
         &self.waiter
+    }
+
+    /// Sleeps until woken, or until the wait's own end or `deadline`. For threads.
+    pub(crate) fn sleep(&self, deadline: Option<Instant>) {
+        match earlier(self.until, deadline) {
+            None => self.waiter.sleep(),
+            Some(end) => self.waiter.sleep_until(end),
+        }
+    }
+
+    /// Has the waiter woken at the wait's own end or at `deadline`. For tasks.
+    pub(crate) fn end_at(&mut self, deadline: Option<Instant>) {
+        let Some(end) = earlier(self.until, deadline) else {
+            return;
+        };
+        if self.alarm.is_none() {
+            let waiter = Arc::clone(&self.waiter);
+            self.alarm = Some(Alarm::set(end, move || waiter.wake()));
+        }
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
     }
 }
 

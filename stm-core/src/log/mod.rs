@@ -4,15 +4,26 @@
 //! entries in the same few cache lines each time. A log that one large transaction has blown up is cut back
 //! when it is emptied, so that a thread does not hold on to megabytes.
 
+mod commutes;
+mod hooks;
 mod read_set;
 mod write_set;
 
+use std::any::Any;
+use std::time::Instant;
+
+pub(crate) use commutes::{Commutes, Function};
+pub(crate) use hooks::{DueHooks, Hooks};
 pub(crate) use read_set::{Read, ReadSet};
 pub(crate) use write_set::{NONE, Write, WriteSet};
 
+use crate::block::Pinned;
 use crate::boxed::Unpublished;
 use crate::shield;
+use crate::turn;
 use crate::wait::WakeList;
+use commutes::IdleFunctions;
+use hooks::HooksSavepoint;
 
 /// Entries beyond which an emptied log gives its memory back.
 const KEEP: usize = if cfg!(stm_stress) { 32 } else { 16 * 1024 };
@@ -21,8 +32,23 @@ const KEEP: usize = if cfg!(stm_stress) { 32 } else { 16 * 1024 };
 pub(crate) struct Log {
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
+    pub(crate) commutes: Commutes,
+    pub(crate) hooks: Hooks,
     /// Filled by the commit: who is to be woken.
     pub(crate) wakes: WakeList,
+    /// A wait of this attempt is to end at this moment (`retry_until`).
+    pub(crate) wait_until: Option<Instant>,
+    /// Of a function that unwound in the commit.
+    pub(crate) panic: Option<Box<dyn Any + Send>>,
+}
+
+/// A state of the log to go back to.
+#[derive(Debug)]
+#[must_use = "a savepoint is either rolled back to or released"]
+pub(crate) struct Savepoint {
+    writes: write_set::Savepoint,
+    hooks: HooksSavepoint,
+    commutes: usize,
 }
 
 impl Log {
@@ -30,17 +56,59 @@ impl Log {
         Self {
             reads: ReadSet::new(),
             writes: WriteSet::new(),
+            commutes: Commutes::new(),
+            hooks: Hooks::new(),
             wakes: WakeList::new(),
+            wait_until: None,
+            panic: None,
         }
+    }
+
+    /// Everything staged from here on can be undone. What was read stays.
+    pub(crate) fn savepoint(&mut self) -> Savepoint {
+        Savepoint {
+            writes: self.writes.savepoint(),
+            hooks: self.hooks.savepoint(),
+            commutes: self.commutes.len(),
+        }
+    }
+
+    /// Keeps what was staged since; it belongs to the enclosing scope now.
+    pub(crate) fn release(&mut self, savepoint: Savepoint) {
+        self.writes.release(savepoint.writes);
+    }
+
+    /// Undoes what was staged since. Costs what is undone.
+    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
+        self.writes.roll_back(savepoint.writes);
+        self.hooks.roll_back(savepoint.hooks);
+        self.commutes.roll_back(savepoint.commutes);
+    }
+
+    /// Leaves `function` to be applied to `block`, which has no entry in the write set, at commit.
+    pub(crate) fn commute(&mut self, block: Pinned, function: Box<dyn Function>) {
+        self.commutes.push(block, function);
+        self.writes.expect_commute(block);
+    }
+
+    /// Whether a commit would write nothing.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.writes.is_empty() && self.commutes.is_empty()
     }
 
     /// Empties the log; gives what is to be done, or dropped, outside of the transaction.
     pub(crate) fn clear(&mut self) -> Option<Box<Aftermath>> {
-        let aftermath = if self.wakes.is_empty() && self.writes.owns_nothing() {
+        let nothing_left = self.wakes.is_empty()
+            && self.writes.owns_nothing()
+            && self.commutes.owns_nothing()
+            && self.hooks.is_empty()
+            && self.panic.is_none();
+        let aftermath = if nothing_left {
             None
         } else {
             Some(self.aftermath())
         };
+        self.wait_until = None;
         self.writes.tidy();
         self.clear_tidy();
         aftermath
@@ -59,7 +127,10 @@ impl Log {
         Box::new(Aftermath {
             wakes: std::mem::take(&mut self.wakes),
             unpublished: self.writes.take_unpublished(),
+            functions: self.commutes.take(),
             put_off: Vec::new(),
+            hooks: self.hooks.take(),
+            panic: self.panic.take(),
         })
     }
 }
@@ -75,14 +146,23 @@ pub(crate) struct Aftermath {
     wakes: WakeList,
     /// Pending values that were not published: rolled back, overwritten, or of an attempt that failed. Each is dropped shielded.
     unpublished: Vec<Unpublished>,
+    functions: IdleFunctions,
     /// What the body wanted done outside of the transaction. Each is run shielded.
     pub(crate) put_off: Vec<PutOff>,
+    hooks: DueHooks,
+    panic: Option<Box<dyn Any + Send>>,
 }
 
 impl Aftermath {
+    /// Wakes, then drops, then hooks, then the panic of a function that unwound in the commit.
     pub(crate) fn settle(self) {
         self.wakes.wake_all();
         drop(self.unpublished);
+        self.functions.drop_shielded();
         self.put_off.into_iter().for_each(shield::run);
+        turn::run(self.hooks);
+        if let Some(panic) = self.panic {
+            std::panic::resume_unwind(panic);
+        }
     }
 }

@@ -86,6 +86,12 @@ impl ReadSet {
             .unwrap_or(0)
     }
 
+    /// Makes it hold `read` and nothing else.
+    pub(crate) fn set(&mut self, read: Option<Read>) {
+        self.reads.clear();
+        self.reads.extend(read);
+    }
+
     #[inline(always)]
     pub(super) fn clear(&mut self) {
         self.reads.clear();

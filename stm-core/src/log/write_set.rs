@@ -26,8 +26,8 @@
 //!   are freed in the reverse order of their taking (truncation goes backwards, and a rebuild takes them in entry
 //!   order), so linear probing needs no tombstones.
 
-use super::{KEEP, Read};
-use crate::block::Pinned;
+use super::{Commutes, Function, KEEP, Read};
+use crate::block::{Pinned, Seen};
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::word::Word;
 
@@ -47,6 +47,18 @@ pub(crate) struct Write {
     pub(crate) read_at: u32,
     /// A `Ref` to the pending value was given (L2).
     ref_given: bool,
+    /// Made for functions to be applied, by `seal`.
+    pub(crate) commuted: Commuted,
+}
+
+/// Whether a pending value comes from functions that the commit applies (see [`super::commutes`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Commuted {
+    No,
+    /// The pending value is still to be made, from the newest.
+    Due,
+    /// Some function has been applied.
+    Begun,
 }
 
 impl Write {
@@ -60,6 +72,7 @@ impl Write {
             shadows: NONE,
             read_at,
             ref_given: false,
+            commuted: Commuted::No,
         }
     }
 
@@ -144,8 +157,8 @@ impl WriteSet {
         }
     }
 
-    pub(crate) fn pending(&self, at: usize) -> PendingView {
-        self.entries[at].pending.view()
+    pub(crate) fn pending(&self, at: usize) -> &Pending {
+        &self.entries[at].pending
     }
 
     /// From now on the value of this entry must not change (L2).
@@ -155,7 +168,7 @@ impl WriteSet {
 
     /// The pending node of this entry, if it may be changed in place (L2).
     pub(crate) fn changeable_node(&self, at: usize) -> Option<*mut NodeHeader> {
-        match self.pending(at) {
+        match self.pending(at).view() {
             PendingView::Node(node, _) if self.changeable(at) => Some(node),
             _ => None,
         }
@@ -219,6 +232,36 @@ impl WriteSet {
         }
     }
 
+    /// Functions are to be applied to `block` at commit: every access to it shall take the long way, and so shall the end.
+    pub(super) fn expect_commute(&mut self, block: Pinned) {
+        self.filter |= filter_bit(block);
+        self.untidy = true;
+    }
+
+    /// An entry, where there is none, for the functions of `block`.
+    fn make_room_for_commute(&mut self, block: Pinned) {
+        if self.find(block).is_none() {
+            let mut write = Write::alone(block, Pending::bits(0), NONE);
+            write.commuted = Commuted::Due;
+            self.push(write);
+        }
+    }
+
+    /// Applies a function to the newest value of the entry's variable, or to what the functions before it made of that. The
+    /// variable is locked, and `newest` its value. Unwinds with the function: what was pending stays owned.
+    pub(crate) fn apply_commute(&mut self, at: usize, function: &dyn Function, newest: Seen<'_>) {
+        let before = self.entries[at].pending;
+        let made = match self.entries[at].commuted {
+            Commuted::No => return,
+            Commuted::Due => function.apply(newest),
+            Commuted::Begun => function.apply(Seen::pending(&before)),
+        };
+        self.entries[at].pending = made;
+        self.entries[at].commuted = Commuted::Begun;
+        self.boxed |= made.is_boxed();
+        self.bury(before);
+    }
+
     /// Keeps a value until the attempt is over: a `Ref` may point to it, and its `Drop` is user code.
     #[inline]
     pub(crate) fn bury(&mut self, pending: Pending) {
@@ -267,10 +310,14 @@ impl WriteSet {
         self.floor = savepoint.outer_floor;
     }
 
-    /// Prepares the live entries for locking, by ascending addresses. Program order ends here.
-    pub(crate) fn seal(&mut self) {
+    /// Prepares the live entries for locking, by ascending addresses: those that stand and those for functions. Program
+    /// order ends here.
+    pub(crate) fn seal(&mut self, commutes: &Commutes) {
         if self.shadowed > 0 {
             self.drop_shadowed();
+        }
+        for (block, _) in commutes.iter() {
+            self.make_room_for_commute(block);
         }
         if self.entries.is_sorted_by_key(|w| w.block.address()) {
             return;

@@ -212,3 +212,8 @@ pub(crate) use local;
 /// Nothing: the models take every turn anyway.
 #[inline(always)]
 pub(crate) fn stumble() {}
+
+/// The models have no time: a sleep with an end is one without.
+pub(crate) fn park_timeout(_: std::time::Duration) {
+    park();
+}

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
-pub(crate) use std::thread::{Thread, current as current_thread, park, yield_now};
+pub(crate) use std::thread::{Thread, current as current_thread, park, park_timeout, yield_now};
 
 /// A mutex without poisoning: what it guards here is only touched by code of this crate that cannot panic half-way.
 #[derive(Debug, Default)]
