@@ -92,6 +92,8 @@ pub(crate) enum Cause {
     CommitChanged,
     /// The body went on after an operation had failed, or after it had caught a panic out of one.
     Swallowed,
+    /// Something to be written had been read by the holder of the token.
+    GaveWay,
     /// A function that was to be applied at commit unwound.
     CommutePanicked,
     /// The body returned a conflict that this attempt had not given it.

@@ -54,6 +54,7 @@ use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
 use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
+use crate::priority;
 use crate::reclaim::Pin;
 use crate::validate;
 use crate::wait::WakeList;
@@ -146,7 +147,7 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
     // SeqCst: as in `finish`. Step 2.
     let now = clock().sample();
     // Step 3: the locks have kept what they cover since they were taken. Different variables have different reads.
-    let mut trivial = !now.snapshots_live();
+    let mut trivial = !now.snapshots_live() & !priority::is_held();
     let mut own_reads = 0;
     for at in 0..N {
         trivial &= !(replaced[at].has_waiters() | replaced[at].seq_exhausted());
@@ -175,7 +176,7 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
 #[inline(never)]
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
-    lock_all(log.writes.entries_mut())?;
+    lock_all(log.writes.entries_mut(), log.holder.is_some())?;
     finish(pin, log)
 }
 
@@ -185,14 +186,26 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     AtomicWord::after_last_lock();
     // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
     let mut now = clock().sample();
-    let Log { reads, writes, .. } = log;
+    let Log {
+        reads,
+        writes,
+        holder,
+        ..
+    } = log;
+    let protected = holder.is_some();
+    // After the last lock, before anything is published: see `priority`.
+    if !protected && must_give_way(writes.entries()) {
+        unlock_all(writes);
+        return Err(Cause::GaveWay);
+    }
     let found = look_at_locked(writes.entries(), reads.as_mut_slice());
     if found.seq_exhausted {
         now = move_clock_on(writes.entries(), now);
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
-        validate::by_committer(reads.as_slice(), writes).inspect_err(|_| unlock_all(writes))?;
+        validate::by_committer(reads.as_slice(), writes, protected)
+            .inspect_err(|_| unlock_all(writes))?;
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| unlock_all(&log.writes))?;
@@ -281,32 +294,38 @@ fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
     found
 }
 
+fn must_give_way(locked: &[Write]) -> bool {
+    priority::is_held() && priority::stops(locked.iter().map(|w| w.block))
+}
+
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
-fn lock_all(writes: &mut [Write]) -> Result<(), Cause> {
+fn lock_all(writes: &mut [Write], protected: bool) -> Result<(), Cause> {
     for at in 0..writes.len() {
-        let write = &mut writes[at];
-        let locked = match write.block.get().word().try_lock() {
-            TryLock::Locked(replaced) => Some(replaced),
-            TryLock::Busy => lock_patiently(write),
+        let (locked, rest) = writes.split_at_mut(at);
+        let write = &mut rest[0];
+        let replaced = match write.block.get().word().try_lock() {
+            TryLock::Locked(replaced) => Ok(replaced),
+            TryLock::Busy => lock_patiently(write, locked, protected),
         };
-        let Some(replaced) = locked else {
-            writes[..at].iter().for_each(unlock);
-            return Err(Cause::CommitLocked);
-        };
-        write.replaced = replaced;
+        write.replaced = replaced.inspect_err(|_| locked.iter().for_each(unlock))?;
     }
     Ok(())
 }
 
+/// Waits for a lock while `locked` are held. Those must be given up when the holder of the token wants one of them: it may
+/// be waiting for it while it owns what is waited for here.
 #[cold]
-fn lock_patiently(write: &Write) -> Option<Word> {
-    let mut waiting = Waiting::default();
+fn lock_patiently(write: &Write, locked: &[Write], protected: bool) -> Result<Word, Cause> {
+    let mut waiting = Waiting::protected(protected);
     while waiting.round() == Patience::Left {
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
-            return Some(replaced);
+            return Ok(replaced);
+        }
+        if !protected && must_give_way(locked) {
+            return Err(Cause::GaveWay);
         }
     }
-    None
+    Err(Cause::CommitLocked)
 }
 
 /// Gives up: the word goes back to what the lock replaced, WAITERS included.

@@ -7,8 +7,10 @@
 //!   microsecond unless the owner lost its processor. So: spin briefly, then give the processor away, and
 //!   after a bounded number of rounds report back ([`Patience::Spent`]).
 //! - An attempt failed. Its rival has just committed, and running into the next rival at once is likely when
-//!   many threads share few processors. So: pause for a time that doubles with each failure, up to a bound.
+//!   many threads share few processors. So: pause for a time that doubles with each failure, up to a bound. What
+//!   comes beyond the bound is in [`crate::call`].
 
+use crate::priority::Holder;
 use crate::sync::{spin_hint, yield_now};
 
 /// Rounds of doubling spins before the processor is given away: about 100 pause instructions in all.
@@ -28,13 +30,22 @@ pub(crate) enum Patience {
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     rounds: u32,
+    /// Others give way to this one as long as its lease runs, so the lock will come free.
+    protected: bool,
 }
 
 impl Waiting {
+    pub(crate) const fn protected(protected: bool) -> Self {
+        Self {
+            rounds: 0,
+            protected,
+        }
+    }
+
     /// Waits a little; longer, and by yielding, with each round.
     #[cold]
     pub(crate) fn round(&mut self) -> Patience {
-        if self.rounds >= ROUNDS {
+        if self.rounds >= ROUNDS && !(self.protected && Holder::lease_runs()) {
             return Patience::Spent;
         }
         self.pause();

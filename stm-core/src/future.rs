@@ -12,13 +12,14 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use crate::contention;
+use crate::alarm::Alarm;
+use crate::call::{Call, Pause};
 use crate::context;
 use crate::error::{Abort, Stm};
 use crate::options::{Limits, Unlimited};
 use crate::run::{Step, attempt};
-use crate::tx::{Call, Tx};
-use crate::wait::{Registration, Waiter};
+use crate::tx::Tx;
+use crate::wait::{Registration, Waiter, earlier};
 
 /// Attempts after which a poll lets other tasks of the executor run.
 const ATTEMPTS_PER_POLL: u32 = 16;
@@ -40,6 +41,12 @@ pub(crate) struct Running<F, R, L> {
 
 enum State {
     Running(Call),
+    /// Between two attempts.
+    Paused {
+        call: Call,
+        /// Wakes the task, if nothing else does before.
+        _alarm: Option<Alarm>,
+    },
     Waiting(Call, Box<Registration>),
     Finished,
 }
@@ -133,6 +140,18 @@ where
             // Should the body panic, the future is finished.
             let mut call = match std::mem::replace(&mut this.state, State::Finished) {
                 State::Running(call) => call,
+                State::Paused { call, .. } => {
+                    if let Err(stopped) = this.limits.go_on(&call) {
+                        return Poll::Ready(Err(stopped));
+                    }
+                    match pause(call, &this.limits, cx) {
+                        Ok(goes_on) => goes_on,
+                        Err(paused) => {
+                            this.state = paused;
+                            return Poll::Pending;
+                        }
+                    }
+                }
                 State::Waiting(call, registration) => {
                     match settle(call, registration, &this.limits, cx) {
                         Settled::Woken(Ok(call)) => call,
@@ -154,11 +173,23 @@ where
                 match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(Ok(result)),
                     Step::Done(Err(never)) => match never {},
-                    Step::Again => {
+                    Step::Changed => {
                         if let Err(stopped) = this.limits.go_on(&call) {
                             return Poll::Ready(Err(stopped));
                         }
-                        contention::back_off(call.failures);
+                    }
+                    Step::Again => {
+                        if let Err(stopped) = this.limits.go_on(&call) {
+                            call.let_go();
+                            return Poll::Ready(Err(stopped));
+                        }
+                        match pause(call, &this.limits, cx) {
+                            Ok(goes_on) => call = goes_on,
+                            Err(paused) => {
+                                this.state = paused;
+                                return Poll::Pending;
+                            }
+                        }
                     }
                     Step::Wait(registration) => {
                         match settle(call, registration, &this.limits, cx) {
@@ -176,6 +207,7 @@ where
                     }
                 }
                 if call.attempt >= patience_ends {
+                    call.let_go();
                     this.state = State::Running(call);
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -183,6 +215,19 @@ where
             }
         })
     }
+}
+
+/// The call, if there is nothing (more) to pause for; else the state to be pending in.
+#[cold]
+fn pause<L: Limits>(mut call: Call, limits: &L, cx: &TaskContext<'_>) -> Result<Call, State> {
+    let Pause::Wait { until } = call.poll_pause(cx.waker()) else {
+        return Ok(call);
+    };
+    let _alarm = earlier(until, limits.deadline()).map(|end| {
+        let waker = cx.waker().clone();
+        Alarm::set(end, move || waker.wake())
+    });
+    Err(State::Paused { call, _alarm })
 }
 
 /// How a poll finds a wait.
@@ -214,6 +259,7 @@ impl<F, R> fmt::Debug for AtomicallyAsync<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.0.state {
             State::Running(_) => "running",
+            State::Paused { .. } => "paused",
             State::Waiting(..) => "waiting",
             State::Finished => "finished",
         };

@@ -66,6 +66,7 @@ mod bits;
 mod block;
 #[allow(unsafe_code)]
 mod boxed;
+mod call;
 mod cause;
 mod clock;
 #[allow(unsafe_code)]
@@ -82,6 +83,7 @@ mod hooks;
 mod log;
 mod nest;
 mod options;
+mod priority;
 #[allow(unsafe_code)]
 mod read;
 #[allow(unsafe_code)]

@@ -6,10 +6,11 @@ use std::future::Future;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::call::Call;
 use crate::error::{Abort, Stm};
 use crate::future::Running;
 use crate::run;
-use crate::tx::{Call, Tx};
+use crate::tx::Tx;
 
 /// How long a call may go on, and how it ends where it may not.
 pub(crate) trait Limits {

@@ -150,7 +150,13 @@ impl<'t> Tx<'t> {
     }
 
     fn see_published(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
-        let mut waiting = Waiting::default();
+        let Log { reads, holder, .. } = &mut *self.log;
+        if let Some(holder) = holder {
+            // Before the look at the word: see `priority`.
+            holder.announce(block, reads.as_slice().iter().map(|r| r.block));
+        }
+        let protected = holder.is_some();
+        let mut waiting = Waiting::protected(protected);
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
                 if waiting.round() == Patience::Spent {
@@ -164,7 +170,7 @@ impl<'t> Tx<'t> {
             }
             if self.log.reads.len() < FLOAT_MAX {
                 seqcst_fence_for_loom();
-                match validate::by_reader(self.log.reads.as_slice()) {
+                match validate::by_reader(self.log.reads.as_slice(), protected) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
                         return Ok(seen);
@@ -174,7 +180,7 @@ impl<'t> Tx<'t> {
             }
             let now = clock().advance_to(look.version());
             seqcst_fence_for_loom();
-            match validate::by_reader(self.log.reads.as_slice()) {
+            match validate::by_reader(self.log.reads.as_slice(), protected) {
                 // T3: round again, for the value must be read after the clock was.
                 Ok(()) => {
                     self.rv = now.time();

@@ -23,24 +23,26 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
+use crate::call::Call;
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::clock;
-use crate::contention;
 use crate::context::{self, Context, Inside};
 use crate::error::{Abort, Stm};
 use crate::log::Aftermath;
 use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
 use crate::snapshot::Snapshot;
-use crate::tx::{Call, Tx, Verdict};
+use crate::tx::{Next, Tx, Verdict};
 use crate::wait::{Registration, Waiter};
 
 /// How one attempt ended, seen from its call.
 #[must_use]
 pub(crate) enum Step<R, E> {
     Done(Result<R, E>),
-    /// Run again, after a back-off if it was a conflict.
+    /// It met a conflict: run again, after a pause.
     Again,
+    /// What it waited for has come already: run again.
+    Changed,
     /// Run again when woken.
     Wait(Box<Registration>),
     NothingToWaitFor,
@@ -58,28 +60,27 @@ pub(crate) fn attempt<R, E>(
     let pin = ctx.pin();
     let mut inside = ctx.enter();
     let mut tx = Tx::begin(&pin, inside.log(), call);
-    tx.track_if_due();
+    tx.begin_as_due();
     let (verdict, answer) = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
         Ok(Ok(result)) => match tx.commit() {
             Ok(()) => {
                 if tx.is_plain() {
                     settle(inside.leave_tidy(), pin);
                 } else {
-                    tx.end();
+                    tx.end(Next::Other);
                     conclude(inside, pin, Parting::Now);
                 }
                 return Step::Done(Ok(result));
             }
+            // The panic is in the log, and goes on from there.
+            Err(Cause::CommutePanicked) => (Verdict::Unwound, Ok(Ok(result))),
             Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
         },
         Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
         Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
-        Err(panic) => (Verdict::Conflict(Cause::Swallowed), Err(panic)),
+        Err(panic) => (Verdict::Unwound, Err(panic)),
     };
-    if let Verdict::Conflict(cause) = verdict {
-        tx.note_conflict(cause);
-    }
-    tx.end();
+    tx.end_failed(&verdict);
     not_committed(inside, pin, verdict, answer)
 }
 
@@ -103,7 +104,9 @@ fn not_committed<R, E>(
             Err(Some(error)) => Step::Done(Err(error)),
             _ => unreachable!("only an error of the body's own rolls back"),
         },
-        Verdict::Conflict(_) | Verdict::Changed => Step::Again,
+        Verdict::Unwound => unreachable!("the panic has gone on"),
+        Verdict::Conflict(_) => Step::Again,
+        Verdict::Changed => Step::Changed,
         Verdict::Wait(registration) => Step::Wait(registration),
         Verdict::NothingToWaitFor => Step::NothingToWaitFor,
     }
@@ -154,9 +157,10 @@ pub(crate) fn run<R, E, L: Limits>(
             match attempt(&mut call, ctx, &mut body, Waiter::of_this_thread) {
                 Step::Done(result) => return Ok(result),
                 Step::Again => {
-                    limits.go_on(&call)?;
-                    contention::back_off(call.failures);
+                    call.pause(limits.deadline());
+                    limits.go_on(&call).inspect_err(|_| call.let_go())?;
                 }
+                Step::Changed => limits.go_on(&call)?,
                 Step::Wait(registration) => {
                     registration.sleep(limits.deadline());
                     drop(registration);

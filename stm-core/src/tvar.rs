@@ -13,11 +13,13 @@ use std::panic::Location;
 use crate::bits;
 use crate::block::{BlockHandle, FormHint, Pinned, Seen};
 use crate::boxed::{Node, NodeHeader, Pending};
+use crate::cause::Cause;
 use crate::commit::{Alone, commit, commit_alone};
 use crate::contention;
 use crate::context::{self, Context};
 use crate::error::Stm;
 use crate::log::{Function, Log, NONE, Read, Write};
+use crate::priority;
 use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
@@ -495,18 +497,22 @@ impl<T: Send + Sync + 'static> TVar<T> {
                 }
             }
             // It owns what is pending, should `before` unwind.
+            let mut failures = 0;
             let mut log = Log::new();
             log.writes.stage_first(block, pending, NONE);
-            let mut failures = 0;
             loop {
                 let (read, result) = before(pin);
                 log.reads.set(read);
-                if commit(pin, &mut log).is_ok() {
+                let Err(cause) = commit(pin, &mut log) else {
                     return (result, log.clear());
-                }
+                };
                 shield::run(|| drop(result));
                 failures += 1;
-                contention::back_off(failures);
+                if cause == Cause::GaveWay {
+                    priority::wait_for_release(None);
+                } else {
+                    contention::back_off(failures);
+                }
             }
         });
         // Unpinned by now: wakers are user code.

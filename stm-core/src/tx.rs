@@ -25,10 +25,12 @@ use std::marker::PhantomData;
 
 use crate::block::Pinned;
 use crate::boxed::Pending;
+use crate::call::{Call, Start};
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::{Ticket, Time, clock};
 use crate::commit;
 use crate::log::Log;
+use crate::priority::Holder;
 use crate::reclaim::Pin;
 use crate::sync::seqcst_fence_for_loom;
 use crate::wait::{Register, Registration, Waiter};
@@ -39,13 +41,6 @@ pub(crate) enum Mode {
     Update,
     Snapshot,
     Doomed,
-}
-
-/// How the next attempt of a call is to begin.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Start {
-    Update,
-    TrackedSnapshot,
 }
 
 /// A transaction in progress, given to the body by [`atomically`](crate::atomically) and its kin.
@@ -93,30 +88,17 @@ pub(crate) enum Verdict {
     Changed,
     /// It asked to wait for nothing.
     NothingToWaitFor,
+    /// The body, or a function of its at commit, unwound.
+    Unwound,
 }
 
-/// What a call remembers from attempt to attempt.
-#[derive(Debug)]
-pub(crate) struct Call {
-    /// The attempt that runs, from 1.
-    pub(crate) attempt: u32,
-    /// Attempts that ended in a conflict: what the back-off goes by.
-    pub(crate) failures: u32,
-    /// How the next attempt begins.
-    pub(crate) start: Start,
-    /// Whether a failing read may turn an attempt into a snapshot (A3).
-    pub(crate) may_be_snapshot: bool,
-}
-
-impl Call {
-    pub(crate) const fn new() -> Self {
-        Self {
-            attempt: 0,
-            failures: 0,
-            start: Start::Update,
-            may_be_snapshot: true,
-        }
-    }
+/// What follows an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    /// Another attempt of the same call, at once.
+    Again,
+    /// Anything else: the end, a wait.
+    Other,
 }
 
 impl<'t> Tx<'t> {
@@ -139,15 +121,28 @@ impl<'t> Tx<'t> {
         }
     }
 
-    /// The second half of the begin, for an attempt that is to be a snapshot from the start.
+    /// The second half of the begin, for an attempt that is no plain update from the start.
     #[inline(always)]
-    pub(crate) fn track_if_due(&mut self) {
-        if self.call.start == Start::TrackedSnapshot {
-            self.track();
+    pub(crate) fn begin_as_due(&mut self) {
+        if self.call.start != Start::Update {
+            self.begin_specially();
         }
     }
 
     #[cold]
+    #[inline(never)]
+    fn begin_specially(&mut self) {
+        match self.call.start {
+            Start::Update => {}
+            Start::TrackedSnapshot => self.track(),
+            Start::Holder => {
+                self.log.holder = Some(Holder::begin(self.call.tries_as_holder()));
+                // Every read goes the long way, which announces it.
+                self.log.writes.slow_down();
+            }
+        }
+    }
+
     fn track(&mut self) {
         let ticket = clock().begin_snapshot();
         self.rv = ticket.time();
@@ -283,7 +278,9 @@ impl<'t> Tx<'t> {
             return Verdict::Conflict(Cause::Foreign);
         }
         // Whatever drove this attempt into a snapshot is over when the body runs again over a changed state.
-        self.call.start = Start::Update;
+        if self.log.holder.is_none() {
+            self.call.start = Start::Update;
+        }
         if self.outdated {
             // An old value was read: what the body would wait for has happened.
             return Verdict::Changed;
@@ -307,17 +304,37 @@ impl<'t> Tx<'t> {
         !self.log.writes.is_untidy()
     }
 
-    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin.
-    pub(crate) fn end(mut self) {
+    /// Ends an attempt that did not commit.
+    #[cold]
+    pub(crate) fn end_failed(mut self, verdict: &Verdict) {
+        let next = match *verdict {
+            Verdict::Conflict(cause) => {
+                self.note_conflict(cause);
+                Next::Again
+            }
+            _ => Next::Other,
+        };
+        self.end(next);
+    }
+
+    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin; the token, if the
+    /// attempt held it, unless it is needed again (Q3).
+    pub(crate) fn end(mut self, next: Next) {
         if let Some(ticket) = self.ticket.take() {
             clock().end_snapshot(ticket);
+        }
+        if self.log.holder.is_some() && next == Next::Other {
+            self.call.let_go();
         }
     }
 
     /// Chooses how the next attempt begins after this one met a conflict.
     #[cold]
-    pub(crate) fn note_conflict(&mut self, cause: Cause) {
-        self.call.failures = self.call.failures.saturating_add(1);
+    fn note_conflict(&mut self, cause: Cause) {
+        self.call.note_failure(cause);
+        if self.log.holder.is_some() {
+            return;
+        }
         // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
         // gets through. Should it turn out to write, A3 sends it back for good.
         let wrote = !self.log.is_read_only();

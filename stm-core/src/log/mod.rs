@@ -19,6 +19,7 @@ pub(crate) use write_set::{NONE, Write, WriteSet};
 
 use crate::block::Pinned;
 use crate::boxed::Unpublished;
+use crate::priority::Holder;
 use crate::shield;
 use crate::turn;
 use crate::wait::WakeList;
@@ -40,6 +41,8 @@ pub(crate) struct Log {
     pub(crate) wait_until: Option<Instant>,
     /// Of a function that unwound in the commit.
     pub(crate) panic: Option<Box<dyn Any + Send>>,
+    /// The attempt holds the token: what it reads is announced.
+    pub(crate) holder: Option<Holder>,
 }
 
 /// A state of the log to go back to.
@@ -61,6 +64,7 @@ impl Log {
             wakes: WakeList::new(),
             wait_until: None,
             panic: None,
+            holder: None,
         }
     }
 
@@ -109,6 +113,7 @@ impl Log {
             Some(self.aftermath())
         };
         self.wait_until = None;
+        self.holder = None;
         self.writes.tidy();
         self.clear_tidy();
         aftermath

@@ -1,0 +1,405 @@
+//! Priority: the way through for a transaction that has failed too often, while all that do not conflict with it go on.
+//!
+//! # The problem, and the idea
+//!
+//! A long transaction that writes loses against any stream of short ones: each of them invalidates what it has read.
+//! Stopping everybody until it is through would be a cure worse than the disease, and it deadlocks as soon as the long one
+//! waits for somebody who is stopped. So a starving transaction takes the one token of the process and announces *what it
+//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice.
+//!
+//! # The race, and why the holder gets through
+//!
+//! For each variable that the holder reads:
+//!
+//! - The holder (a) sets the variable's bit, then (b) looks at the word: if it is locked, it waits.
+//! - The committer (c) locks the word, then (d) looks at the token and the bit: if it is set, it unlocks and gives way.
+//!
+//! All four are `SeqCst`. If (a) comes before (d), the committer sees the bit. Otherwise (c) came before (d), before (a), before
+//! (b), and the holder sees the lock, or what was published under it. So nothing that the holder has read is replaced
+//! before it is done. A committer that looks into a filter which has been emptied or replaced meanwhile had its locks
+//! before it looked at the token, hence before the reads that the new filter announces.
+//!
+//! # State
+//!
+//! | token | meaning |
+//! |---|---|
+//! | 0 | nobody holds it: the one load that a committer pays |
+//! | class + 1 | held; the filter of that size class counts |
+//!
+//! # Invariants
+//!
+//! - Q1  Only the holder changes the token and the filters, and it sets the bits of a larger filter before the token leads there.
+//! - Q2  Nobody waits for the token, or for its release, inside a transaction or with a lock held. Nor pinned, but for single
+//!   stores (`TVar::store`, `swap`), whose wait ends with the lease.
+//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor.
+//! - Q4  A lease that has run out stops nobody: a holder that waits for somebody who is stopped by it (joins a thread that
+//!   writes what it has read) holds up the world for that long and no longer. It doubles with each attempt of one holder.
+//!
+//! # Who comes first
+//!
+//! Threads stand in line. A task has no place there, since one that is not polled would hold up those behind it: it claims
+//! the token when it finds it free, and is told each time it becomes so.
+#![allow(
+    clippy::disallowed_types,
+    reason = "the line is plain mutual exclusion; the token and the filters come from `sync`"
+)]
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+
+use crate::block::Pinned;
+use crate::sync::{AtomicU64, Ordering, statics, yield_now};
+
+/// Failures after which a call wants the token.
+pub(crate) const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+
+/// The lease of a holder's first attempt.
+const FIRST_LEASE: Duration = Duration::from_millis(4);
+/// How often it doubles at most: to some four seconds.
+const DOUBLINGS: u32 = 10;
+
+/// How long the first in line may take to claim the token before others may.
+const GRACE: Duration = Duration::from_millis(1);
+
+/// Bits in the filter for each read, at least: about one committer in sixteen is stopped for nothing.
+const BITS_PER_READ: usize = 16;
+
+/// Sizes of the filters in words of 64 bits. What does not fit the last stops more than it should.
+const CLASSES: &[usize] = if cfg!(loom) {
+    &[1]
+} else if cfg!(stm_stress) {
+    &[1, 4, 64]
+} else {
+    &[64, 1024, 16 * 1024, 128 * 1024]
+};
+
+/// A set of variables, which may also answer yes for others.
+#[derive(Debug)]
+struct Filter(Vec<AtomicU64>);
+
+impl Filter {
+    fn new(words: usize) -> Self {
+        Self((0..words).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// The word and the bit of a variable.
+    fn place(&self, address: usize) -> (&AtomicU64, u64) {
+        let hash = ((address >> 4) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let word = (hash >> 32) as usize & (self.0.len() - 1);
+        (&self.0[word], 1 << (hash >> 58))
+    }
+
+    /// SeqCst: (a), pairs with `contains`.
+    fn insert(&self, address: usize) {
+        let (word, bit) = self.place(address);
+        word.fetch_or(bit, Ordering::SeqCst);
+    }
+
+    /// SeqCst: (d), pairs with `insert`.
+    fn contains(&self, address: usize) -> bool {
+        let (word, bit) = self.place(address);
+        word.load(Ordering::SeqCst) & bit != 0
+    }
+
+    /// Relaxed: whoever still looks here is not concerned any more (see the module docs).
+    fn clear(&self) {
+        for word in &self.0 {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn holds(&self, reads: usize) -> bool {
+        reads * BITS_PER_READ <= self.0.len() * 64
+    }
+}
+
+/// See the module's table.
+#[derive(Debug)]
+struct Token(CachePadded<AtomicU64>);
+
+impl Token {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Self(CachePadded::new(AtomicU64::new(0)))
+    }
+
+    #[cfg(loom)]
+    fn new() -> Self {
+        Self(CachePadded::new(AtomicU64::new(0)))
+    }
+
+    /// SeqCst: (d), pairs with `Filter::insert` and with the stores of `set`.
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// SeqCst: pairs with `get`; only the holder calls it (Q1).
+    fn set(&self, token: u64) {
+        self.0.store(token, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+struct Filters(Vec<Filter>);
+
+statics! {
+    static TOKEN: Token = const Token::new();
+}
+
+statics! {
+    static FILTERS: Filters = Filters(CLASSES.iter().map(|&words| Filter::new(words)).collect());
+}
+
+/// A claim's place in line, and everything else that is not looked at by committers that nobody stops.
+struct Line {
+    held: bool,
+    /// Meaningful while nobody holds the token.
+    free_since: Option<Instant>,
+    /// Meaningful while somebody does.
+    lease_ends: Option<Instant>,
+    waiting: VecDeque<u64>,
+    next_place: u64,
+    tasks: Vec<Waker>,
+}
+
+static LINE: Mutex<Line> = Mutex::new(Line {
+    held: false,
+    free_since: None,
+    lease_ends: None,
+    waiting: VecDeque::new(),
+    next_place: 0,
+    tasks: Vec::new(),
+});
+static CHANGED: Condvar = Condvar::new();
+
+fn line() -> MutexGuard<'static, Line> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Line {
+    /// Whether one who is first in line, or has no place in it, may take the token now.
+    fn is_free_for(&self, place: Option<u64>) -> bool {
+        if self.held {
+            return false;
+        }
+        match self.waiting.front() {
+            None => true,
+            first if first.copied() == place => true,
+            Some(_) => self.free_since.is_none_or(|since| since.elapsed() >= GRACE),
+        }
+    }
+
+    fn take(&mut self, place: Option<u64>) {
+        self.held = true;
+        self.waiting.retain(|waiting| Some(*waiting) != place);
+    }
+}
+
+/// Whether anybody holds the token: if not, a committer need not look further.
+#[inline(always)]
+pub(crate) fn is_held() -> bool {
+    TOKEN.get() != 0
+}
+
+/// Whether a committer that has locked these must give way.
+pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> bool {
+    let token = TOKEN.get();
+    if token == 0 {
+        return false;
+    }
+    let filter = &FILTERS.0[token as usize - 1];
+    locked.any(|block| filter.contains(block.address())) && lease_runs()
+}
+
+fn lease_runs() -> bool {
+    let line = line();
+    line.held && line.lease_ends.is_none_or(|end| Instant::now() < end)
+}
+
+/// How a wish for the token ended.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a claimed token stops others until it is released"]
+pub(crate) enum Claim {
+    Claimed,
+    /// The deadline came first.
+    TimedOut,
+}
+
+/// Stands in line for the token. For threads.
+pub(crate) fn claim(deadline: Option<Instant>) -> Claim {
+    let mut line = line();
+    let place = line.next_place;
+    line.next_place += 1;
+    line.waiting.push_back(place);
+    loop {
+        if line.is_free_for(Some(place)) {
+            line.take(Some(place));
+            return Claim::Claimed;
+        }
+        let patience = match deadline {
+            None => GRACE,
+            Some(end) => match end.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => {
+                    line.waiting.retain(|waiting| *waiting != place);
+                    CHANGED.notify_all();
+                    return Claim::TimedOut;
+                }
+                left => left.min(GRACE),
+            },
+        };
+        // While it is held there is only its release to wait for; once it is free, perhaps the grace of the first.
+        line = if line.held && deadline.is_none() {
+            CHANGED.wait(line).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            CHANGED
+                .wait_timeout(line, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0
+        };
+    }
+}
+
+/// Takes the token if it can be had (true); else `waker` is woken when it may be. For tasks.
+pub(crate) fn poll_claim(waker: &Waker) -> bool {
+    let waker = waker.clone();
+    let mut line = line();
+    if line.is_free_for(None) {
+        line.take(None);
+        return true;
+    }
+    let held = line.held;
+    if held {
+        line.tasks.push(waker);
+    } else {
+        drop(line);
+        // Somebody else has the first claim for a moment yet.
+        waker.wake();
+    }
+    false
+}
+
+/// Waits until the token is free or its lease has run out. For threads.
+pub(crate) fn wait_for_release(deadline: Option<Instant>) {
+    if cfg!(loom) {
+        return yield_now();
+    }
+    let mut line = line();
+    while line.held {
+        let end = match (line.lease_ends, deadline) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => match a.or(b) {
+                Some(end) => end,
+                None => return,
+            },
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        line = CHANGED
+            .wait_timeout(line, left)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+    }
+}
+
+/// When the lease of the present holder runs out, with `waker` woken when the token is released before; or None, if nobody
+/// holds up anybody now. For tasks.
+pub(crate) fn poll_release(waker: &Waker) -> Option<Instant> {
+    let waker = waker.clone();
+    let mut line = line();
+    let end = line
+        .lease_ends
+        .filter(|end| line.held && Instant::now() < *end)?;
+    line.tasks.push(waker);
+    Some(end)
+}
+
+/// The holder's side of the token, for one attempt.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    class: usize,
+    reads: usize,
+}
+
+impl Holder {
+    /// Begins the `n`-th attempt (from 0) under the token, with an empty filter and a new lease. The caller has claimed it.
+    pub(crate) fn begin(n: u32) -> Self {
+        let lease = FIRST_LEASE * (1 << n.min(DOUBLINGS));
+        // The models have no time.
+        line().lease_ends = if cfg!(loom) {
+            None
+        } else {
+            Instant::now().checked_add(lease)
+        };
+        let this = Self { class: 0, reads: 0 };
+        this.filter().clear();
+        this.publish();
+        this
+    }
+
+    fn filter(&self) -> &'static Filter {
+        &FILTERS.0[self.class]
+    }
+
+    fn publish(&self) {
+        TOKEN.set(self.class as u64 + 1);
+    }
+
+    /// Announces that `block` is about to be read: step (a). `before` is what was read so far.
+    pub(crate) fn announce(&mut self, block: Pinned, before: impl Iterator<Item = Pinned>) {
+        self.reads += 1;
+        if !self.filter().holds(self.reads) && self.class + 1 < CLASSES.len() {
+            self.class += 1;
+            self.filter().clear();
+            for read in before {
+                self.filter().insert(read.address());
+            }
+            self.publish();
+        }
+        self.filter().insert(block.address());
+    }
+
+    /// Whether the announcements still stop anybody (Q4).
+    pub(crate) fn lease_runs() -> bool {
+        lease_runs()
+    }
+}
+
+/// Gives the token back.
+pub(crate) fn release() {
+    TOKEN.set(0);
+    let mut line = line();
+    line.held = false;
+    line.free_since = Some(Instant::now());
+    line.lease_ends = None;
+    let tasks = std::mem::take(&mut line.tasks);
+    drop(line);
+    CHANGED.notify_all();
+    for task in tasks {
+        crate::shield::run(|| task.wake());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_never_says_no_to_what_was_inserted() {
+        let filter = Filter::new(64);
+        let addresses = (0..256).map(|i| 0x7F00_0000 + i * 48);
+        addresses.clone().for_each(|a| filter.insert(a));
+        assert!(addresses.clone().all(|a| filter.contains(a)));
+        let strangers = (0..1000).map(|i| 0x1000_0000 + i * 32);
+        let stopped = strangers.filter(|&a| filter.contains(a)).count();
+        assert!(stopped < 200, "{stopped} of 1000 strangers");
+        filter.clear();
+        assert!(!addresses.clone().any(|a| filter.contains(a)));
+    }
+}
