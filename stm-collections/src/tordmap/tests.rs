@@ -308,7 +308,7 @@ fn a_range_is_disturbed_by_what_comes_into_it() {
         let tree = &filled((0..4_096).map(|i| 4 * i));
         let seen = |key: u32| {
             let look = |tx: &mut Tx<'_>| {
-                let range = 101..151;
+                let range = 101..192;
                 let stop = |_: &u32, _: &u32| ControlFlow::<()>::Continue(());
                 tree.visit(tx, &range, Direction::Ascending, stop)?;
                 // A transaction that writes, lest it go on as a snapshot. Far from everything.
