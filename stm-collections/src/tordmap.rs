@@ -21,7 +21,7 @@
 //!
 //! # Picture
 //!
-//! Each box is a `TVar`. A separator is the least key that may be to its right.
+//! Each group of numbers is a `TVar`: leaves below, separators above them. A separator is the least key that may be to its right.
 //!
 //! ```text
 //!   root   ┌───────────── 40 ─────────────┐           the handle never changes; splits and shrinks go on inside
@@ -35,14 +35,14 @@
 //!
 //! # Cost
 //!
-//! With `n` entries and `h`, about log₂₂ `n`, levels of inner nodes; a leaf has up to 16 entries, an inner node up to 32 children.
+//! With `n` entries and `h` levels of inner nodes, about log₂₂ (`n` / 11) and at least one; a leaf has up to 16 entries, an inner node up to 32 children.
 //!
 //! | operation | variables read | written |
 //! |---|---|---|
 //! | `get`, `get_ref`, `contains_key`, `first`, `last` | `h` + 1 | |
 //! | `insert`, `update_or_insert_with` | `h` + 1 | the leaf, which is copied, its keys and values cloned; a cell of the count |
-//! | .. and one in eight or more at most | | a new leaf, and the parent |
-//! | .. and one in 8 · 16ⁱ at most, for an ancestor `i` levels above the parent | | a new node, and that ancestor |
+//! | .. once in 8 inserts at most | | a new leaf and the parent, too |
+//! | .. once in 8 · 16ⁱ inserts at most | | a new node and the ancestor `i` levels above the parent, too |
 //! | `remove`, `pop_first`, `pop_last` | `h` + 1 | the leaf, or its parent when the leaf has gone; a cell of the count |
 //! | `range` and its kin over `m` entries | inner nodes and leaves that overlap the range | |
 //! | `to_vec`, `for_each` | all | |
@@ -51,12 +51,13 @@
 //! | `is_empty` | 1 or 2 | |
 //! | `clear` | 18 | the root, a cell of the count |
 //!
-//! ("At most" counts over many inserts: a node that was halved takes half its size before it is full again.)
+//! ("At most" is meant over many inserts, and beneath that ancestor: a node that was halved takes half its size before it is full
+//! again. Inserts in ascending or descending order split once in 16, and leave full nodes behind.)
 //!
 //! # Conflicts
 //!
-//! Two transactions conflict when one writes what the other has read or written. Reads never conflict with each other. "Near"
-//! means in the same leaf: fewer than 16 keys apart.
+//! Two transactions conflict when one writes what the other has read, and who changes a node has read it. Reads never conflict with
+//! each other. "Near" means in the same leaf: fewer than 16 keys apart.
 //!
 //! | | look up a key | insert, remove | range | first, last, pops | len | clear |
 //! |---|---|---|---|---|---|---|
@@ -66,7 +67,8 @@
 //! An operation also conflicts with an insert or removal that changes a node above its leaf. A split or an unlinking that reaches the
 //! ancestor at some level disturbs exactly those that are under way beneath that ancestor: under the parent of the leaf,
 //! some 250 keys, with one in 8 inserts or fewer; under the grandparent, some 5000 keys, with one in 128; and so on. For two
-//! inserts at random places in a map of `n` keys that is a chance of some (11 + 22`h`) / `n`.
+//! inserts at random places in a map of `n` keys, of which one commits while the other is under way, that is a chance of some
+//! (11 + 22`h`) / `n`: the same leaf, or a split above it at one of the levels.
 //!
 //! Two threads also meet in a cell of the count when there are more than sixteen of them.
 //!

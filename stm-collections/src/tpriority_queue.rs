@@ -27,7 +27,7 @@
 //!
 //! # Cost
 //!
-//! With `n` elements and `h`, about log₂₂ `n`, levels of inner nodes above the leaves. Splits are the map's: see there.
+//! With `n` elements and `h` levels of inner nodes above the leaves, about log₂₂ (`n` / 11) and at least one. Splits are the map's: see there.
 //!
 //! | operation | variables read | written |
 //! |---|---|---|

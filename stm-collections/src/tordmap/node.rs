@@ -122,7 +122,7 @@ impl<K, V> Leaf<K, V> {
             .binary_search_by(|(held, _)| held.borrow().cmp(key))
     }
 
-    /// Where in the leaf the entries within `range` are; an empty range for an inverted one.
+    /// Where in the leaf the entries within `range` are. Inverted where `range` is, which is as good as empty.
     pub(super) fn within<Q: Ord + ?Sized>(&self, range: &impl RangeBounds<Q>) -> Range<usize>
     where
         K: Borrow<Q>,
@@ -145,7 +145,7 @@ impl<K, V> Leaf<K, V> {
             Bound::Excluded(key) => below(key),
             Bound::Unbounded => self.entries.len(),
         };
-        start..end.max(start)
+        start..end
     }
 
     /// Changes the entry of `key` by `present` or makes one by `absent`; either is given `carry`.
@@ -194,7 +194,7 @@ impl<K, V> Inner<K, V> {
             .partition_point(|separator| separator.borrow() <= key)
     }
 
-    /// The children that may have keys within `range`; none for a range that is inverted across a separator.
+    /// The children that may have keys within `range`. Inverted, so none, where `range` is across a separator.
     pub(super) fn within<Q: Ord + ?Sized>(&self, range: &impl RangeBounds<Q>) -> Range<usize>
     where
         K: Borrow<Q>,
@@ -211,7 +211,7 @@ impl<K, V> Inner<K, V> {
                 .partition_point(|separator| separator.borrow() < key),
             Bound::Unbounded => self.len() - 1,
         };
-        first..(last + 1).max(first)
+        first..last + 1
     }
 
     /// Puts `new` in, to the right of the child at `at`. What does not fit any more comes back.
@@ -248,7 +248,7 @@ impl<K, V> Inner<K, V> {
         })
     }
 
-    /// Takes the child at `at` out; a neighbour has its keys from now on.
+    /// Takes the child at `at` out. Its keys belong to the left neighbour from now on, the first child's to the right one.
     pub(super) fn unlink(&mut self, at: usize) {
         if !self.separators.is_empty() {
             self.separators.remove(at.saturating_sub(1));

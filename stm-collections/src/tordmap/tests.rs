@@ -26,7 +26,7 @@ struct Shape {
 }
 
 /// Keys as the tree's user sees them.
-trait Key: Ord + Clone + Send + Sync + 'static {
+pub(super) trait Key: Ord + Clone + Send + Sync + 'static {
     fn n(&self) -> u32;
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::fmt;
-use std::ops::{ControlFlow, RangeBounds};
+use std::ops::{ControlFlow, Range, RangeBounds};
 
 use smallvec::SmallVec;
 use stm_core::{Abort, ReadTx, Stm, TVar, Tx};
@@ -340,12 +340,10 @@ where
 }
 
 impl Direction {
-    fn along(self, range: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
-        let (start, n) = (range.start, range.len());
-        let end = range.end;
-        (0..n).map(move |i| match self {
-            Self::Ascending => start + i,
-            Self::Descending => end - 1 - i,
+    fn along(self, range: Range<usize>) -> impl Iterator<Item = usize> {
+        (0..range.len()).map(move |i| match self {
+            Self::Ascending => range.start + i,
+            Self::Descending => range.end - 1 - i,
         })
     }
 }
