@@ -717,6 +717,8 @@ fn a_map_is_a_handle() {
         });
         assert!(shown.starts_with("TOrdMap(TVar("), "{shown}");
         assert_eq!(snapshot(|s| other.get(s, &1)), Some(10));
+        let looked = snapshot(|s| Ok(other.get_ref(s, &1)?.map(|value| *value)));
+        assert_eq!(looked, Some(10));
         fn shared<T: Send + Sync + Clone>(_: &T) {}
         shared(&other);
     });
