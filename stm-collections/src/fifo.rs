@@ -3,7 +3,7 @@
 //! # The problem, and the idea
 //!
 //! The obvious semaphore is one counter: take if there is enough, else `retry`. It is right, and it is a herd: a release wakes
-//! all who wait, one of them gets the permit, and the rest go back to sleep. A thousand waiters on one permit make half a
+//! all who wait, one of them gets the permit, and the rest go back to sleep. A thousand waiters on one permit make up to half a
 //! million attempts. And it is unfair: who wants many never finds them while others take one by one.
 //!
 //! Here who cannot be served at once enters a *line*, in a transaction that commits, and then sleeps in a second one on a
