@@ -131,3 +131,29 @@ fn a_place_that_has_left_holds_no_other() {
         assert_eq!(snapshot(|s| permits.free(s)), 2);
     });
 }
+
+#[test]
+fn a_place_out_of_line_leads_nowhere() {
+    watched("no links", || {
+        let permits = Permits::new(0, 100);
+        let mut places = Vec::new();
+        let mut turns: Vec<_> = (0..5).map(|_| enter(&permits, &mut places)).collect();
+        let places: Vec<_> = places.iter().filter_map(Weak::upgrade).collect();
+        let leads_nowhere = |at: usize| {
+            snapshot(|s| {
+                let (prev, next) = (places[at].prev.read_ref(s)?, places[at].next.read_ref(s)?);
+                Ok(prev.is_none() && next.is_none())
+            })
+        };
+        // From the middle, from the end, from the head, and served.
+        drop(turns.remove(2));
+        drop(turns.pop());
+        drop(turns.remove(0));
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(leads_nowhere),
+            [true, false, true, false, true]
+        );
+        atomically(|tx| permits.give(tx, 1));
+        assert!(leads_nowhere(1));
+    });
+}
