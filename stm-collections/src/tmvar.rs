@@ -2,14 +2,14 @@
 //!
 //! # The problem, and the idea
 //!
-//! Two transactions want to hand a value over: one waits until it is there, the other until there is room. The obvious way is a
-//! `TVar<Option<T>>` with `check`s around it, and that is what this is, with names: `MVar` of Concurrent Haskell (Peyton Jones, Gordon
-//! and Finne, "Concurrent Haskell", POPL 1996, doi:10.1145/237721.237794) as a transactional object, `TMVar` of Haskell's stm. A channel of
-//! one place, a lock that guards data (take it, put it back), a result that is not there yet.
+//! Two transactions want to hand a value over: one waits until it is there, the other until there is room. The obvious way is
+//! a `TVar<Option<T>>` with `check`s around it, and that is what this is, with names: `MVar` of Concurrent Haskell (Peyton Jones,
+//! Gordon and Finne, "Concurrent Haskell", POPL 1996, doi:10.1145/237721.237794) as a transactional object, the `TMVar` of Haskell's
+//! stm. It serves as a channel of one place, as a lock that guards data (take it, put it back), as a result that is not there yet.
 //!
-//! One variable, not two (the value and whether there is one): a `put` must wake who waits to take, a `take` who waits to put, and since they
-//! alternate nobody is woken by a change that does not concern him, save by `swap`. There is no order among those who wait, and all who wait for a
-//! value wake when there is one. Where many wait, use a queue or a semaphore.
+//! One variable, not two (the value, and whether there is one): a `put` must wake who waits to take, a `take` who waits to put,
+//! and since they alternate nobody is woken by a change that does not concern him, save by `swap`. There is no order among those
+//! who wait, and all who wait for a value wake when there is one. Where many wait, use a queue or a semaphore.
 //!
 //! # Picture
 //!
