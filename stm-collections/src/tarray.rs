@@ -290,12 +290,7 @@ impl<T: Send + Sync + 'static> TArray<T> {
     /// assert_eq!(len, 2);
     /// ```
     #[track_caller]
-    pub fn update<R>(
-        &self,
-        tx: &mut Tx<'_>,
-        index: usize,
-        f: impl FnOnce(&mut T) -> R,
-    ) -> Stm<R>
+    pub fn update<R>(&self, tx: &mut Tx<'_>, index: usize, f: impl FnOnce(&mut T) -> R) -> Stm<R>
     where
         T: Clone,
     {
