@@ -9,7 +9,7 @@
 //! listens the hub has no chain: Haskell's broadcast `TChan` (package `stm`, `newBroadcastTChan`), which this follows, holds the
 //! write end only, for the same reason.
 //!
-//! Chain: see `chain` for why its links are no variables and its cells lie in rows of 32.
+//! The cells lie in rows of 32, and the links between these are no variables: see the module `chain` for why.
 //!
 //! # Closing
 //!
@@ -43,19 +43,22 @@
 //! A send allocates a node for the item, and one in 32 a row. No operation costs more because there are many receivers, but for
 //! those of the last line and the look of a sender that has come to its limit.
 //!
-//! Memory: the cells from the slowest receiver's position on, and at most 31 items before it that all have received. A hub without
-//! receivers holds no item and no cell.
+//! Memory: the rows from the slowest receiver's on, each of them 2 KiB and some besides its items. So at most 31 items are kept that
+//! all have received. A hub without receivers holds no item and no row.
 //!
 //! # Which pairs of operations conflict
 //!
-//! |                             | `send`              | `recv` of another      | `recv` of the same  | `subscribe`, `leave`      |
-//! |-----------------------------|---------------------|------------------------|---------------------|---------------------------|
-//! | `send`                      | yes                 | no, but (1), (2)       | no, but (1), (2)    | join; first, last; bounded: (2) |
-//! | `recv`, `is_empty`, `peek`  | no, but (1), (2)    | no                     | yes                 | no                        |
-//! | `len`                       | yes                 | no                     | yes                 | no                        |
-//! | `subscribe`, `leave`        | as above            | no                     | `leave`             | yes                       |
+//! |                      | `send`      | `recv`, same receiver | `recv`, another | `subscribe` | `leave`       |
+//! |----------------------|-------------|-----------------------|-----------------|-------------|---------------|
+//! | `send`               | yes         | only (1), (2)         | only (1), (2)   | yes         | only (2), (3) |
+//! | `recv`               | only (1),(2)| yes                   | no              | no          | of itself     |
+//! | `peek`, `is_empty`   | only (1)    | yes                   | no              | no          | of itself     |
+//! | `len`                | yes         | yes                   | no              | no          | of itself     |
+//! | `receivers`          | no          | no                    | no              | yes         | yes           |
+//! | `subscribe`, `leave` | as above    | `leave`               | no              | yes         | yes           |
 //!
-//! (1) if the receiver found it empty: what it did rests on that. (2) bounded, when the sender has come to its limit.
+//! (1) If the receiver found it empty: what it did rests on that. (2) Bounded, when the sender has come to its limit. (3) The last
+//! one to leave. Of a `send` and a `subscribe` it is the latter that runs again, unless it is the first one to join, or (2).
 //!
 //! # Picture
 //!

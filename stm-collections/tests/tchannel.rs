@@ -465,28 +465,6 @@ fn a_channel_that_goes_drops_each_item_once() {
     });
 }
 
-/// The chain is long, the stack is short: nothing goes down the chain by recursion, nor by one link an epoch.
-#[test]
-fn a_receiver_that_lags_far_gives_all_back() {
-    watched("lag", || {
-        let lagging = || {
-            let item = Arc::new(());
-            let channel = TChannel::new();
-            let [slow, quick] = [(); 2].map(|()| atomically(|tx| channel.subscribe(tx)));
-            for _ in 0..100 {
-                atomically(|tx| (0..1000).try_for_each(|_| channel.send(tx, Arc::clone(&item))));
-                atomically(|tx| (0..1000).try_for_each(|_| quick.recv_ref(tx).map(drop)));
-            }
-            assert_eq!(snapshot(|s| slow.len(s)), 100_000);
-            drop(slow);
-            collect_until(|| Arc::strong_count(&item) == 1);
-            assert_eq!(Arc::strong_count(&item), 1, "100,000 is a multiple of 32");
-        };
-        let thread = std::thread::Builder::new().stack_size(256 << 10);
-        thread.spawn(lagging).expect("a thread").join().unwrap();
-    });
-}
-
 #[test]
 fn receivers_do_not_conflict() {
     watched("receivers", || {

@@ -77,6 +77,20 @@ fn closing_wakes_receivers() {
 }
 
 #[test]
+fn leaving_wakes_who_waits_at_the_same_receiver() {
+    watched_alone("leaving", || {
+        let channel = TChannel::<u8>::new();
+        let receiver = join(&channel);
+        std::thread::scope(|s| {
+            let waiting = s.spawn(|| recv(&receiver));
+            wait_until(|| registered_waits() > 0);
+            atomically(|tx| receiver.leave(tx));
+            assert_eq!(waiting.join().unwrap(), Err(Closed));
+        });
+    });
+}
+
+#[test]
 fn what_was_sent_is_received_before_the_end() {
     watched_alone("drained", || {
         let channel = TChannel::bounded(100);

@@ -14,7 +14,7 @@
 //! A chain in which a variable owns the next cell, as in Haskell's `TChan`, is freed one link per epoch of the collector: a reader
 //! that lags by 100,000 items and is dropped would take 100,000 epochs to give them back. A link need not be a variable. That
 //! there *is* a next row, empty, tells nobody anything, so it may be made outside of the transaction, by whoever needs it first,
-//! and stay when that transaction is thrown away. Then the chain is ordinary memory, freed at one go.
+//! and stay when that transaction is thrown away: the next attempt finds it. Then the chain is ordinary memory, freed at one go.
 //!
 //! # Invariants
 //!

@@ -12,7 +12,8 @@ use super::hub::{Next, Seat};
 /// its own pace.
 ///
 /// It leaves when it is dropped, and what it has not received goes with it; inside a body the leaving takes effect when the
-/// attempt is over, however that ends. A leaving that is to be part of the transaction is [`leave`](Self::leave).
+/// attempt is over, however that ends. A leaving that is to be part of the transaction is [`leave`](Self::leave). Call that, too, for
+/// a receiver that is kept in a variable: what a variable has held is dropped some time after it was replaced.
 ///
 /// There is no `Clone`, as joining takes a transaction: [`subscribe`](crate::TChannel::subscribe) once more, or share this one by
 /// reference or `Arc`. Who shares a receiver shares the items: each goes to one of them.
