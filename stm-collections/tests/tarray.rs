@@ -144,7 +144,7 @@ fn spec() {
                 |tx, op| real(&array, tx, op),
             );
         }
-        quick(same_as_a_vector as fn(Program<Op>));
+        quick(300, same_as_a_vector as fn(Program<Op>));
     });
 }
 

@@ -207,7 +207,10 @@ fn same_as_queues(capacity: Option<usize>, program: &Program<Op>) {
 #[test]
 fn spec() {
     watched("spec", || {
-        quick((|program| same_as_queues(None, &program)) as fn(Program<Op>));
+        quick(
+            80,
+            (|program| same_as_queues(None, &program)) as fn(Program<Op>),
+        );
     });
 }
 
@@ -217,7 +220,7 @@ fn spec_bounded() {
         let property = |capacity: u8, program: Program<Op>| {
             same_as_queues(Some(usize::from(capacity % 8)), &program);
         };
-        quick(property as fn(u8, Program<Op>));
+        quick(80, property as fn(u8, Program<Op>));
     });
 }
 

@@ -66,7 +66,7 @@ fn spec() {
             let latch = TLatch::new(start);
             program.check(start, ideal, |tx, op| real(&latch, tx, op));
         }
-        quick(same_as_a_count as fn(u8, Program<Op>));
+        quick(300, same_as_a_count as fn(u8, Program<Op>));
     });
 }
 

@@ -84,7 +84,7 @@ fn spec() {
             let promise = TPromise::new();
             program.check(None, ideal, |tx, op| real(&promise, tx, op));
         }
-        quick(same_as_an_option as fn(Program<Op>));
+        quick(300, same_as_an_option as fn(Program<Op>));
     });
 }
 

@@ -103,7 +103,7 @@ impl<O: Clone + Debug> Program<O> {
     }
 }
 
-/// Runs `property` over random arguments; `STM_SEED` has no part in it, a failure shows its arguments.
-pub fn quick(property: impl Testable) {
-    QuickCheck::new().tests(300).quickcheck(property);
+/// Runs `property` over `cases` random arguments; `STM_SEED` has no part in it, a failure shows its arguments.
+pub fn quick(cases: u64, property: impl Testable) {
+    QuickCheck::new().tests(cases).quickcheck(property);
 }
