@@ -45,8 +45,15 @@ const DEEPER: u32 = 2;
 /// Out of so many removals, one looks after the table.
 const RARELY: usize = 32;
 
-/// A round of the sweeper. Large enough that it outruns the tombstones made between two rounds.
+/// Buckets that the sweeper visits in one transaction.
 const ROUND: usize = 32;
+
+/// Transactions of the sweeper at a time. While four entries must go for each removal if no more than three quarters of them are to
+/// be tombstones, four buckets are visited, with an average of two or three.
+const ROUNDS: usize = 4;
+
+/// Of a transaction that gives back. Whoever was in the way has removed or inserted, and will come as well.
+const ATTEMPTS: u32 = 4;
 
 /// A table of fewer entries is not swept, and one of fewer buckets not replaced.
 const SMALL: i64 = 64;
@@ -335,36 +342,52 @@ where
     }
 }
 
-/// Gives memory back if there is much to give: by a round of the sweeper where most entries are tombstones, by a fresh table where
-/// a large one has become empty.
+/// Gives memory back while there is much to give, up to a bound.
 fn give_back<K, V>(root: &TVar<Table<K, V>>)
 where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Whoever was in the way has removed or inserted, and will come here as well.
-    const ATTEMPTS: u32 = 4;
+    let mut rounds = 0..ROUNDS;
+    while rounds.next().is_some() && give_some_back(root) == Left::Perhaps {}
+}
 
+/// Whether there is more to give back.
+#[derive(PartialEq, Eq)]
+enum Left {
+    Perhaps,
+    Nothing,
+}
+
+/// A round of the sweeper if most entries are tombstones, a fresh table if a large one has become empty.
+fn give_some_back<K, V>(root: &TVar<Table<K, V>>) -> Left
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
     atomically(|tx| {
         let table = root.read_ref(tx)?;
         if tx.attempt() > ATTEMPTS {
-            return Ok(());
+            return Ok(Left::Nothing);
         }
         let (live, entries) = (table.live.estimate(tx), table.entries.estimate(tx));
         if i64::from(table.directory.about()) > SMALL {
             // So that the last removal of all is hardly ever missed: on the way there, the odds of looking rise to one.
             let period = usize::try_from(live / 8).unwrap_or(0);
+            // Relaxed: a hint.
             table
                 .period
                 .store(period.clamp(1, RARELY), Ordering::Relaxed);
             if live <= 0 && table.len(tx)? == 0 {
-                return root.write(tx, Table::new());
+                root.write(tx, Table::new())?; // M2
+                return Ok(Left::Nothing);
             }
         }
-        if entries > SMALL && live < entries / 4 {
-            table.sweep(tx)?;
+        if entries <= SMALL || live >= entries / 4 {
+            return Ok(Left::Nothing);
         }
-        Ok(())
+        table.sweep(tx)?;
+        Ok(Left::Perhaps)
     })
 }
 
