@@ -440,3 +440,110 @@ fn one_out_of(n: usize) -> bool {
     STATE.set(state);
     mix(state) % (n as u64) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stm_core::snapshot;
+
+    fn insert(root: &TVar<Table<u64, u64>>, key: u64) {
+        atomically(|tx| {
+            let (table, hash) = (root.read_ref(tx)?, mix(key));
+            let home = table.home(tx, hash)?;
+            match home.bucket.find(hash, |&there| there == key) {
+                Some(entry) => table.overwrite(tx, entry, key).map(drop),
+                None => table.add_entry(tx, &home, hash, key, key),
+            }
+        });
+    }
+
+    fn remove(root: &TVar<Table<u64, u64>>, key: u64) {
+        atomically(|tx| {
+            let (table, hash) = (root.read_ref(tx)?, mix(key));
+            let home = table.home(tx, hash)?;
+            let entry = home.bucket.find(hash, |&there| there == key);
+            table.bury(tx, entry.expect("it was inserted"))?;
+            table.look_after_rarely(root);
+            Ok(())
+        });
+    }
+
+    /// Born buckets and what they hold, having checked H1, H2 and H4.
+    fn survey(root: &TVar<Table<u64, u64>>) -> (usize, usize) {
+        snapshot(|s| {
+            let table = root.read_ref(s)?;
+            let (mut buckets, mut entries, mut live) = (0, 0, 0);
+            let mut covered = 0_u128;
+            table.each_home(s, |s, home| {
+                buckets += 1;
+                covered += 1 << (u64::BITS - home.depth);
+                for link in &home.bucket.links {
+                    entries += 1;
+                    live += usize::from(link.entry.value.read_ref(s)?.is_some());
+                    assert_eq!(low_bits(link.hash, home.depth), home.number);
+                    assert_eq!(link.hash, mix(link.entry.key));
+                }
+                Ok(())
+            })?;
+            assert_eq!(covered, 1 << u64::BITS, "the buckets partition the hashes");
+            assert_eq!(i64::try_from(entries), Ok(table.entries.sum(s)?));
+            assert_eq!(i64::try_from(live), Ok(table.len(s)?));
+            Ok((buckets, entries))
+        })
+    }
+
+    #[test]
+    fn grows_shrinks_and_begins_anew() {
+        const MANY: u64 = 5_000;
+        let root = TVar::new(Table::new());
+        assert_eq!(survey(&root), (1, 0));
+        for key in 0..MANY {
+            insert(&root, key);
+        }
+        let (buckets, entries) = survey(&root);
+        assert_eq!(entries, MANY as usize);
+        assert!((entries / 4..entries / 2).contains(&buckets), "{buckets}");
+        for key in 0..MANY / 2 {
+            remove(&root, key);
+        }
+        assert_eq!(survey(&root), (buckets, entries), "half may be tombstones");
+        for key in MANY / 2..MANY - 1 {
+            remove(&root, key);
+        }
+        let (buckets_left, entries_left) = survey(&root);
+        assert_eq!(buckets_left, buckets, "buckets stay while there is a key");
+        assert!(entries_left < entries / 5, "{entries_left} tombstones");
+        remove(&root, MANY - 1);
+        assert_eq!(survey(&root), (1, 0), "a fresh table");
+    }
+
+    /// The start of a lookup is deep enough to seldom read a bucket in vain.
+    #[test]
+    fn a_lookup_reads_one_bucket() {
+        for many in [10, 100, 1_500, 4_000] {
+            let root = TVar::new(Table::new());
+            (0..many).for_each(|key| insert(&root, key));
+            let in_vain: u64 = snapshot(|s| {
+                let table = root.read_ref(s)?;
+                let start = table.directory.about().ilog2() + DEEPER;
+                (0..many)
+                    .map(mix)
+                    .map(|hash| Ok(u64::from(table.home(s, hash)?.depth > start)))
+                    .sum()
+            });
+            assert!(in_vain <= many / 10, "{in_vain} of {many}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_hashes() {
+        assert_eq!(low_bits(0b1101_0110, 0), 0);
+        assert_eq!(low_bits(0b1101_0110, 5), 0b1_0110);
+        assert_eq!(low_bits(u64::MAX, MAX_BITS), u32::MAX >> 2);
+        assert_eq!(without_highest_bit(0b1_0110), 0b110);
+        assert_eq!(without_highest_bit(1), 0);
+        let one_in_four = (0..4_000).filter(|_| one_out_of(4)).count();
+        assert!((700..1_300).contains(&one_in_four), "{one_in_four}");
+        assert!(one_out_of(1));
+    }
+}
