@@ -8,10 +8,10 @@
 //! Here each key that was ever inserted has a variable of its own that holds its value, or nothing once it was removed. What
 //! leads to it is a table that grows bucket by bucket: extendible hashing (Fagin, Nievergelt, Pippenger and Strong, "Extendible
 //! Hashing: A Fast Access Method for Dynamic Files", TODS 1979, doi:10.1145/320083.320092), with buckets that come into being
-//! when their parents split and are sought through their parents, as in split-ordered lists (Shalev and Shavit, "Split-Ordered Lists:
-//! Extensible Lock-Free Hash Tables", JACM 2006, doi:10.1145/1147954.1147958). A split writes two buckets. The directory above
-//! them is no part of the transactional state, so that it grows without a conflict (`tmap/directory.rs`). The size is kept
-//! in as many variables as there are threads, up to sixteen (`tally.rs`).
+//! when their parents split and are sought through their parents, as in split-ordered lists (Shalev and Shavit,
+//! "Split-Ordered Lists: Extensible Lock-Free Hash Tables", JACM 2006, doi:10.1145/1147954.1147958). A split writes two
+//! buckets. The directory above them is no part of the transactional state, so that it grows without a conflict
+//! (`tmap/directory.rs`). The size is kept in as many variables as there are threads, up to sixteen (`tally.rs`).
 //!
 //! # Picture
 //!
@@ -38,7 +38,7 @@
 //!
 //! | operation | on average |
 //! |---|---|
-//! | `get`, `get_ref`, `contains_key` | 3 variables read; nothing allocated, no reference count touched |
+//! | `get`, `get_ref`, `contains_key` | 3 variables read (3.02), under 2 places looked at; nothing allocated, no reference count touched |
 //! | `insert` over a key, `update_or_insert_with` likewise | the same, 1 value written |
 //! | `remove`; `insert` of a key that was removed lately | the same, 1 value and 1 cell of the size written |
 //! | `insert` of a new key | 2 variables read, 1 bucket and 2 cells written; 1 or 2 buckets more in one of 3 cases: a split |
@@ -51,21 +51,24 @@
 //!
 //! # What conflicts
 //!
+//! If what the row says commits while what the column says is under way, is the latter run again? Reads disturb nobody.
+//!
 //! | | reads of a key | writes of a present or lately removed key | `insert` of a new key | `len` | iteration |
 //! |---|---|---|---|---|---|
 //! | writes of a present or lately removed key | same key | same key | no, or it was removed and shares the bucket | if it is inserted or removed | yes |
 //! | `insert` of a new key | same bucket | same bucket | same bucket, or the split makes it so | yes | yes |
-//! | `clear` | yes | yes | yes | yes | yes |
+//! | `clear`, and whatever empties a large map | yes | yes | yes | yes | yes |
 //!
-//! A bucket has up to four keys, two or three on average. `len`, `is_empty` and iteration conflict with what changes their result,
-//! and in [`snapshot`](stm_core::snapshot) with nothing. More than sixteen threads that insert and remove share cells of the size.
+//! A bucket has up to four keys, two or three on average. `len`, `is_empty` and iteration conflict with what changes their
+//! result, and in [`snapshot`](stm_core::snapshot) with nothing. More than sixteen threads that insert and remove share
+//! cells of the size.
 //!
 //! # Memory
 //!
 //! What was removed leaves a tombstone, key included, for the case that it comes back. An insertion drops the tombstones of its
 //! bucket. If more than three quarters of the entries are tombstones, removals drop them, each now and then a few, in a
-//! transaction of its own after theirs. When a large map has become empty its table is replaced, which drops all at once; so it is
-//! with `clear`. A map that shrinks but is never empty keeps its buckets, some 70 bytes for each entry that it had at most.
+//! transaction of its own after theirs. When a large map has become empty its table is replaced, which drops all at once; so
+//! it is with `clear`. A map that shrinks but is never empty keeps its buckets, some 70 bytes for each entry that it had at most.
 
 mod directory;
 mod table;
@@ -87,24 +90,38 @@ use table::{Bucket, Entry, Home, Table};
 /// It is a handle: cloning it is cheap and gives another handle to the same map. `K` needs `Hash + Eq`, and `V` needs `Clone`
 /// where it comes out by value: others may still be reading it. Wrap in `Arc` what is dear to clone.
 ///
-/// What it costs and what conflicts is in tables [above](self#cost), as far as this page shows them, and in `tmap.rs`: in short,
-/// a lookup reads three variables, writes of different keys are independent, and inserting a *new* key conflicts with
-/// what else goes on in its bucket of about three keys.
+/// # Cost and conflicts
+///
+/// A lookup reads three variables and allocates nothing, however large the map is. Reading and writing different keys never
+/// conflicts, and neither does removing them and putting them in again. Inserting a *new* key conflicts with what else
+/// goes on in its bucket, of about three keys, and with nothing elsewhere; growing is a split of that bucket, so no
+/// transaction pays for the whole. [`TMap::len`] and iteration are exact, so they conflict with what changes their result:
+/// read them in [`snapshot`](stm_core::snapshot), where they disturb nobody and are not disturbed.
+///
+/// # Memory
+///
+/// Removing a value gives it back. Its key stays for a while, for the case that it is inserted again, and goes when most of
+/// the map's keys are such, when a new key needs the room, or when a large map becomes empty. What leads to the keys goes
+/// only then: a map that shrinks but is never empty keeps some 70 bytes for each key that it had at most.
+///
+/// # Examples
 ///
 /// ```
 /// use stm_collections::TMap;
 /// use stm_core::{Stm, Tx, atomically, snapshot};
 ///
-/// let stock: TMap<&str, u32> = TMap::new();
-/// let reserved: TMap<&str, u32> = TMap::new();
+/// type Items = TMap<&'static str, u32>;
 ///
-/// fn reserve(tx: &mut Tx<'_>, stock: &TMap<&'static str, u32>, reserved: &TMap<&'static str, u32>, item: &'static str) -> Stm<bool> {
-///     let Some(n @ 1..) = stock.get(tx, item)? else { return Ok(false) };
+/// fn reserve(tx: &mut Tx<'_>, stock: &Items, reserved: &Items, item: &'static str) -> Stm<bool> {
+///     let Some(n @ 1..) = stock.get(tx, item)? else {
+///         return Ok(false);
+///     };
 ///     stock.insert(tx, item, n - 1)?;
 ///     reserved.update_or_insert_with(tx, item, || 1, |n| *n += 1)?;
 ///     Ok(true)
 /// }
 ///
+/// let (stock, reserved) = (Items::new(), Items::new());
 /// atomically(|tx| stock.insert(tx, "tea", 1));
 /// assert!(atomically(|tx| reserve(tx, &stock, &reserved, "tea")));
 /// assert!(!atomically(|tx| reserve(tx, &stock, &reserved, "tea")));
@@ -136,8 +153,8 @@ use table::{Bucket, Entry, Home, Table};
 /// By `S`, as in `std::collections::HashMap`; the default one is keyed with a secret, so that nobody who chooses keys can make
 /// them collide.
 ///
-/// It is a programming error to change a key's hash or its equality while it is in the map, as by a `Cell` in it. The map may then
-/// not find it; nothing worse happens.
+/// It is a programming error to change a key's hash or its equality while it is in the map, as by a `Cell` in it. The map
+/// may then not find it; nothing worse happens.
 ///
 /// # Panics
 ///
@@ -203,11 +220,11 @@ where
     }
 }
 
-/// A key's way through the table: what [`Found::entry`] borrows from.
-struct Found<T, B> {
-    table: T,
+/// A key's way through the table, as a transaction sees it.
+struct Found<X: ReadTx, K: 'static, V: 'static> {
+    table: X::Ref<Table<K, V>>,
     hash: u64,
-    home: Home<B>,
+    home: Home<X::Ref<Bucket<K, V>>>,
 }
 
 impl<K, V, S> TMap<K, V, S>
@@ -216,11 +233,7 @@ where
     V: Send + Sync + 'static,
     S: BuildHasher,
 {
-    fn find<X: ReadTx, Q: Hash + ?Sized>(
-        &self,
-        tx: &mut X,
-        key: &Q,
-    ) -> Stm<Found<X::Ref<Table<K, V>>, X::Ref<Bucket<K, V>>>> {
+    fn find<X: ReadTx, Q: Hash + ?Sized>(&self, tx: &mut X, key: &Q) -> Stm<Found<X, K, V>> {
         let hash = table::mix(self.inner.hasher.hash_one(key));
         let table = self.root().read_ref(tx)?; // M1
         let home = table.home(tx, hash)?;
@@ -270,7 +283,7 @@ where
     /// let len = atomically(|tx| Ok(map.get_ref(tx, &1)?.map_or(0, |text| text.len())));
     /// assert_eq!(len, 3);
     /// ```
-    pub fn get_ref<X, Q>(&self, tx: &mut X, key: &Q) -> Stm<Option<TMapRef<X::Ref<Option<V>>>>>
+    pub fn get_ref<X, Q>(&self, tx: &mut X, key: &Q) -> Stm<Option<TMapRef<X, V>>>
     where
         X: ReadTx,
         K: Borrow<Q>,
@@ -636,12 +649,11 @@ where
     }
 }
 
-impl<K, V, T, B> Found<T, B>
+impl<X, K, V> Found<X, K, V>
 where
+    X: ReadTx,
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
-    T: Deref<Target = Table<K, V>>,
-    B: Deref<Target = Bucket<K, V>>,
 {
     fn entry<Q>(&self, key: &Q) -> Option<&Entry<K, V>>
     where
@@ -676,9 +688,9 @@ where
 /// });
 /// assert_eq!(text, "one");
 /// ```
-pub struct TMapRef<R>(R);
+pub struct TMapRef<X: ReadTx, V: 'static>(X::Ref<Option<V>>);
 
-impl<R: Deref<Target = Option<V>>, V> Deref for TMapRef<R> {
+impl<X: ReadTx, V> Deref for TMapRef<X, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -686,7 +698,7 @@ impl<R: Deref<Target = Option<V>>, V> Deref for TMapRef<R> {
     }
 }
 
-impl<R: Deref<Target = Option<V>>, V: fmt::Debug> fmt::Debug for TMapRef<R> {
+impl<X: ReadTx, V: fmt::Debug> fmt::Debug for TMapRef<X, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

@@ -10,19 +10,19 @@
 //!  3        unborn: 1 covers it               link = hash, ──▶ Entry { key, TVar<Option<V>> }
 //! ```
 //!
-//! A bucket of depth d and number n covers the hashes whose low d bits are n. Splitting it leaves it, with depth d + 1, those whose
-//! next bit is 0, and gives the others to bucket n + 2^d, which is born by that. To find the bucket of a hash, one starts at a
-//! depth that is rather too large, with the number that so many low bits make, and clears the highest bit that is set until the
-//! bucket is born: it is a parent's parent.
+//! A bucket of depth d and number n covers the hashes whose low d bits are n. Splitting it leaves it, with depth d + 1,
+//! those whose next bit is 0, and gives the others to bucket n + 2^d, which is born by that. To find the bucket of a hash,
+//! one starts at a depth that is rather too large, with the number that so many low bits make, and clears the highest bit
+//! that is set until the bucket is born: it is a parent's parent.
 //!
 //! # Invariants
 //!
-//! - H1  In every state that a transaction sees, the born buckets partition the hashes. Number 0 is born, and if a bucket of number n
-//!   and depth d is, then so are n + 2^j for every j from n's bit length up to, not including, d.
-//! - H2  A key has at most one entry, in the bucket that covers its hash. Both that and the absence of an entry are read from that
-//!   bucket, so whoever adds or drops an entry conflicts with whoever rests on it.
-//! - H3  A key is in the map if its entry's value is `Some`. An entry holding `None` (a tombstone) is dropped only by a transaction
-//!   that has read the `None`.
+//! - H1  In every state that a transaction sees, the born buckets partition the hashes. Number 0 is born, and if a bucket of
+//!   number n and depth d is, then so are n + 2^j for every j from n's bit length up to, not including, d.
+//! - H2  A key has at most one entry, in the bucket that covers its hash. Both that and the absence of an entry are read
+//!   from that bucket, so whoever adds or drops an entry conflicts with whoever rests on it.
+//! - H3  A key is in the map if its entry's value is `Some`. An entry holding `None` (a tombstone) is dropped only by a
+//!   transaction that has read the `None`.
 //! - H4  `live` adds up to the number of entries holding `Some`, `entries` to the number of entries.
 
 use std::cell::Cell;
@@ -48,8 +48,8 @@ const RARELY: usize = 32;
 /// Buckets that the sweeper visits in one transaction.
 const ROUND: usize = 32;
 
-/// Transactions of the sweeper at a time. While four entries must go for each removal if no more than three quarters of them are to
-/// be tombstones, four buckets are visited, with an average of two or three.
+/// Transactions of the sweeper at a time. While four entries must go for each removal if no more than three quarters of them
+/// are to be tombstones, four buckets are visited, with an average of two or three.
 const ROUNDS: usize = 4;
 
 /// Of a transaction that gives back. Whoever was in the way has removed or inserted, and will come as well.
@@ -438,7 +438,7 @@ fn one_out_of(n: usize) -> bool {
     }
     let state = STATE.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
     STATE.set(state);
-    mix(state) % (n as u64) == 0
+    mix(state).is_multiple_of(n as u64)
 }
 
 #[cfg(test)]
