@@ -663,8 +663,10 @@ fn emptying_loses_nothing() {
         let seed = seed();
         on_threads(3, |id| {
             let mut rng = Rng::new(seed, id);
-            for round in 0..30 {
-                let keys = || (0..if round == 0 { 200 } else { 20 }).map(|n| n * 3 + id as u32);
+            for round in 0..200 {
+                // Now and then many, which make it large; else few, so that it is often empty.
+                let many = if round % 8 == 0 { 150 } else { 2 };
+                let keys = || (0..many).map(|n| n * 3 + id as u32);
                 for key in keys() {
                     assert_eq!(atomically(|tx| map.insert(tx, key, round)), None);
                     stumble(&mut rng, 8);

@@ -325,6 +325,16 @@ where
         self.entries.add(tx, -dropped)
     }
 
+    /// Puts a fresh table in this one's place if it is empty; whether it was. Rests on the size, read (M2): whoever inserts
+    /// meanwhile is not lost.
+    fn replace_if_empty(&self, tx: &mut Tx<'_>, root: &TVar<Self>) -> Stm<bool> {
+        let empty = self.len(tx)? == 0;
+        if empty {
+            root.write(tx, Self::new())?;
+        }
+        Ok(empty)
+    }
+
     /// Has the table looked after when the attempt is over.
     ///
     /// Not in the attempt: it would rest on other keys' entries then, and could be thrown away for them.
@@ -378,8 +388,7 @@ where
             table
                 .period
                 .store(period.clamp(1, RARELY), Ordering::Relaxed);
-            if live <= 0 && table.len(tx)? == 0 {
-                root.write(tx, Table::new())?; // M2
+            if live <= 0 && table.replace_if_empty(tx, root)? {
                 return Ok(Left::Nothing);
             }
         }
@@ -515,6 +524,62 @@ mod tests {
         assert!(entries_left < entries / 5, "{entries_left} tombstones");
         remove(&root, MANY - 1);
         assert_eq!(survey(&root), (1, 0), "a fresh table");
+    }
+
+    /// M2.
+    #[test]
+    fn a_table_that_is_filled_is_not_replaced() {
+        let root = TVar::new(Table::new());
+        let replaced = atomically(|tx| {
+            let table = root.read_ref(tx)?;
+            let replaced = table.replace_if_empty(tx, &root)?;
+            if tx.attempt() == 1 {
+                std::thread::scope(|s| s.spawn(|| insert(&root, 1)).join()).expect("it ends");
+            }
+            Ok(replaced)
+        });
+        assert!(!replaced);
+        assert_eq!(survey(&root), (1, 1));
+    }
+
+    /// Where there are too few for the sweeper, insertions drop the tombstones that they find.
+    #[test]
+    fn new_keys_take_the_room_of_tombstones() {
+        let root = TVar::new(Table::new());
+        for key in 0..1_000 {
+            insert(&root, key);
+            remove(&root, key);
+        }
+        let (buckets, entries) = survey(&root);
+        assert_eq!(buckets, 1);
+        assert!(entries <= ROOM, "{entries}");
+    }
+
+    /// Splitting would not part them.
+    #[test]
+    fn equal_hashes_share_a_bucket() {
+        let root = TVar::new(Table::<u64, u64>::new());
+        let add = |hash, key| {
+            atomically(|tx| {
+                let table = root.read_ref(tx)?;
+                let home = table.home(tx, hash)?;
+                table.add_entry(tx, &home, hash, key, key)
+            });
+        };
+        let depths = || {
+            snapshot(|s| {
+                let mut depths = Vec::new();
+                root.read_ref(s)?.each_home(s, |_, home| {
+                    depths.push((home.depth, home.bucket.links.len()));
+                    Ok(())
+                })?;
+                Ok(depths)
+            })
+        };
+        (0..50).for_each(|key| add(0b0011, key));
+        assert_eq!(depths(), [(0, 50)]);
+        add(0b0111, 50);
+        assert_eq!(depths(), [(1, 0), (2, 0), (3, 50), (3, 1)]);
     }
 
     /// The start of a lookup is deep enough to seldom read a bucket in vain.
