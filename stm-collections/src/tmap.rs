@@ -27,7 +27,8 @@
 //!
 //! # Invariants
 //!
-//! - M1  Every operation reads the root, so a table that was replaced has no users among those that commit.
+//! - M1  Every operation reads the root ([`TMap::clear`] only writes it), so a table that was replaced has no users among those
+//!   that commit later.
 //! - M2  A table is only replaced by an empty one: by [`TMap::clear`], or when its size, read, is 0.
 //! - M3  No user code (hashing, comparing, closures, clones) runs between two writes of one operation, unless its panic dooms
 //!   the transaction. So a body that catches one has not half an operation in its hands.
@@ -38,7 +39,7 @@
 //!
 //! | operation | on average |
 //! |---|---|
-//! | `get`, `get_ref`, `contains_key` | 3 variables read (3.02), under 2 places looked at; nothing allocated, no reference count touched |
+//! | `get`, `get_ref`, `contains_key` | 3 variables read, seldom 4; under 2 places of the directory looked at; nothing allocated, no reference count touched |
 //! | `insert` over a key, `update_or_insert_with` likewise | the same, 1 value written |
 //! | `remove`; `insert` of a key that was removed lately | the same, 1 value and 1 cell of the size written |
 //! | `insert` of a new key | 2 variables read, 1 bucket and 2 cells written; 1 or 2 buckets more in one of 3 cases: a split |
@@ -56,7 +57,7 @@
 //! | | reads of a key | writes of a present or lately removed key | `insert` of a new key | `len` | iteration |
 //! |---|---|---|---|---|---|
 //! | writes of a present or lately removed key | same key | same key | no, or it was removed and shares the bucket | if it is inserted or removed | yes |
-//! | `insert` of a new key | same bucket | same bucket | same bucket, or the split makes it so | yes | yes |
+//! | `insert` of a new key | same bucket | same bucket | same bucket | yes | yes |
 //! | `clear`, and whatever empties a large map | yes | yes | yes | yes | yes |
 //!
 //! A bucket has up to four keys, two or three on average. `len`, `is_empty` and iteration conflict with what changes their

@@ -9,7 +9,7 @@
 //! |---|---|---|---|---|---|---|
 //! | `insert` of what is there, `remove` of what is not | no | no | same element | same bucket | no | no |
 //! | `insert` of what was removed lately, `remove` | same element | same element | same element | no, or it was removed and shares the bucket | yes | yes |
-//! | `insert` of a new element | same bucket | same bucket | same bucket | same bucket, or the split makes it so | yes | yes |
+//! | `insert` of a new element | same bucket | same bucket | same bucket | same bucket | yes | yes |
 //!
 //! # Picture
 //!
