@@ -1,1 +1,731 @@
-//! To come.
+//! A hash map whose keys are independent of each other.
+//!
+//! # The problem, and the idea
+//!
+//! `TVar<HashMap<K, V>>` is right and useless: every write copies the map, and every two transactions conflict. A fixed array of
+//! `TVar<Vec<(K, V)>>` is better until it is too small, and then somebody has to move everything, in conflict with everybody.
+//!
+//! Here each key that was ever inserted has a variable of its own that holds its value, or nothing once it was removed. What
+//! leads to it is a table that grows bucket by bucket: extendible hashing (Fagin, Nievergelt, Pippenger and Strong, "Extendible
+//! Hashing: A Fast Access Method for Dynamic Files", TODS 1979, doi:10.1145/320083.320092), with buckets that come into being
+//! when their parents split and are sought through their parents, as in split-ordered lists (Shalev and Shavit,
+//! "Split-Ordered Lists: Extensible Lock-Free Hash Tables", JACM 2006, doi:10.1145/1147954.1147958). A split writes two
+//! buckets. The directory above them is no part of the transactional state, so that it grows without a conflict
+//! (`tmap/directory.rs`). The size is kept in as many variables as there are threads, up to sixteen (`tally.rs`).
+//!
+//! # Picture
+//!
+//! ```text
+//!  root                  Table                         buckets: a few links each          entries
+//! ┌──────┐   ┌─────────────────────────┐   ┌─────────────────────────────┐   ┌────────────────────────┐
+//! │ TVar ┼──▶│ directory ──────────────┼──▶│ TVar  depth 2  [ ▪ ▪ ▪ ]    ├──▶│ key  TVar<Option<V>> ──┼─▶ Some("a")
+//! └──────┘   │ live     TVar<i64> x 16 │   ├─────────────────────────────┤   ├────────────────────────┤
+//!            │ entries  TVar<i64> x 16 │   │ TVar  depth 1  [ ▪ ▪ ]      ├──▶│ key  TVar<Option<V>> ──┼─▶ None, a tombstone
+//!            └─────────────────────────┘   └─────────────────────────────┘   └────────────────────────┘
+//!   get reads the root, one bucket, one value
+//! ```
+//!
+//! # Invariants
+//!
+//! - M1  Every operation reads the root ([`TMap::clear`] only writes it), so a table that was replaced has no users among those
+//!   that commit later.
+//! - M2  A table is only replaced by an empty one: by [`TMap::clear`], or when its size, read, is 0.
+//! - M3  No user code (hashing, comparing, closures, clones) runs between two writes of one operation, unless its panic dooms
+//!   the transaction. So a body that catches one has not half an operation in its hands.
+//!
+//! The table's own are H1 to H4 in `tmap/table.rs`.
+//!
+//! # Cost
+//!
+//! | operation | on average |
+//! |---|---|
+//! | `get`, `get_ref`, `contains_key` | 3 variables read, seldom 4; under 2 places of the directory looked at; nothing allocated, no reference count touched |
+//! | `insert` over a key, `update_or_insert_with` likewise | the same, 1 value written |
+//! | `remove`; `insert` of a key that was removed lately | the same, 1 value and 1 cell of the size written |
+//! | `insert` of a new key | 2 variables read, 1 bucket and 2 cells written; 1 or 2 buckets more in one of 3 cases: a split |
+//! | `len`, `is_empty` | 17 variables read |
+//! | `for_each`, `to_vec`, `keys`, `values`, `retain` | every bucket and value read; `retain` writes the buckets that it changes |
+//! | `clear` | 1 variable written; what was in it is dropped when nobody sees it any more |
+//!
+//! Keys whose 64-bit hashes are equal share a bucket, whose operations then take time in proportion to their number. The
+//! default hasher has a secret key, so that nobody can choose such keys.
+//!
+//! # What conflicts
+//!
+//! If what the row says commits while what the column says is under way, is the latter run again? Reads disturb nobody.
+//!
+//! | | reads of a key | writes of a present or lately removed key | `insert` of a new key | `len` | iteration |
+//! |---|---|---|---|---|---|
+//! | writes of a present or lately removed key | same key | same key | no, or it was removed and shares the bucket | if it is inserted or removed | yes |
+//! | `insert` of a new key | same bucket | same bucket | same bucket | yes | yes |
+//! | `clear`, and whatever empties a large map | yes | yes | yes | yes | yes |
+//!
+//! A bucket has up to four keys, two or three on average. `len`, `is_empty` and iteration conflict with what changes their
+//! result, and in [`snapshot`](stm_core::snapshot) with nothing. More than sixteen threads that insert and remove share
+//! cells of the size.
+//!
+//! # Memory
+//!
+//! What was removed leaves a tombstone, key included, for the case that it comes back. An insertion drops the tombstones of its
+//! bucket. If more than three quarters of the entries are tombstones, removals drop them, each now and then a few, in a
+//! transaction of its own after theirs. When a large map has become empty its table is replaced, which drops all at once; so
+//! it is with `clear`. A map that shrinks but is never empty keeps its buckets, some 70 bytes for each entry that it had at most.
+
+mod directory;
+mod table;
+
+use std::borrow::Borrow;
+use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use stm_core::{ReadTx, Stm, TVar, Tx};
+
+use table::{Bucket, Entry, Home, Table};
+
+/// A transactional hash map: operations on different keys do not conflict, `len` and iteration are exact.
+///
+/// It is a handle: cloning it is cheap and gives another handle to the same map. `K` needs `Hash + Eq`, and `V` needs `Clone`
+/// where it comes out by value: others may still be reading it. Wrap in `Arc` what is dear to clone.
+///
+/// # Cost and conflicts
+///
+/// A lookup reads three variables and allocates nothing, however large the map is. Reading and writing different keys never
+/// conflicts, and neither does removing them and putting them in again. Inserting a *new* key conflicts with what else
+/// goes on in its bucket, of about three keys, and with nothing elsewhere; growing is a split of that bucket, so no
+/// transaction pays for the whole. [`TMap::len`] and iteration are exact, so they conflict with what changes their result:
+/// read them in [`snapshot`](stm_core::snapshot), where they disturb nobody and are not disturbed.
+///
+/// # Memory
+///
+/// Removing a value gives it back. Its key stays for a while, for the case that it is inserted again, and goes when most of
+/// the map's keys are such, when a new key needs the room, or when a large map becomes empty. What leads to the keys goes
+/// only then: a map that shrinks but is never empty keeps some 70 bytes for each key that it had at most.
+///
+/// # Examples
+///
+/// ```
+/// use stm_collections::TMap;
+/// use stm_core::{Stm, Tx, atomically, snapshot};
+///
+/// type Items = TMap<&'static str, u32>;
+///
+/// fn reserve(tx: &mut Tx<'_>, stock: &Items, reserved: &Items, item: &'static str) -> Stm<bool> {
+///     let Some(n @ 1..) = stock.get(tx, item)? else {
+///         return Ok(false);
+///     };
+///     stock.insert(tx, item, n - 1)?;
+///     reserved.update_or_insert_with(tx, item, || 1, |n| *n += 1)?;
+///     Ok(true)
+/// }
+///
+/// let (stock, reserved) = (Items::new(), Items::new());
+/// atomically(|tx| stock.insert(tx, "tea", 1));
+/// assert!(atomically(|tx| reserve(tx, &stock, &reserved, "tea")));
+/// assert!(!atomically(|tx| reserve(tx, &stock, &reserved, "tea")));
+/// assert_eq!(snapshot(|s| Ok((stock.get(s, "tea")?, reserved.get(s, "tea")?))), (Some(0), Some(1)));
+/// ```
+///
+/// No operation waits. To wait for a key is to [`retry`](stm_core::retry) while it is not there, in threads and tasks alike:
+///
+/// ```
+/// use stm_collections::TMap;
+/// use stm_core::{atomically, atomically_async, retry};
+/// # use std::{pin::pin, task::{Context, Poll, Waker}};
+///
+/// let answers = TMap::<u32, String>::new();
+/// let asked = answers.clone();
+/// let answer = atomically_async(move |tx| match asked.get(tx, &7)? {
+///     Some(answer) => Ok(answer),
+///     None => retry(),
+/// });
+/// # let mut answer = pin!(answer);
+/// # let mut poll = || answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// # assert_eq!(poll(), Poll::Pending);
+/// atomically(|tx| answers.insert(tx, 7, "yes".into()));
+/// # assert_eq!(poll(), Poll::Ready("yes".to_string()));
+/// ```
+///
+/// # Hashing
+///
+/// By `S`, as in `std::collections::HashMap`; the default one is keyed with a secret, so that nobody who chooses keys can make
+/// them collide.
+///
+/// It is a programming error to change a key's hash or its equality while it is in the map, as by a `Cell` in it. The map
+/// may then not find it; nothing worse happens.
+///
+/// # Panics
+///
+/// Operations pass on the panics of `K`'s and `V`'s own `Hash`, `Eq`, `Clone` and of closures. Of the operation, nothing has
+/// happened then, or the transaction is doomed and runs again.
+pub struct TMap<K, V, S = RandomState> {
+    inner: Arc<Inner<K, V, S>>,
+}
+
+struct Inner<K, V, S> {
+    root: TVar<Table<K, V>>,
+    hasher: S,
+}
+
+impl<K, V> TMap<K, V>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// An empty map. May be called anywhere, also inside a transaction.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map: TMap<String, i64> = TMap::new();
+    /// assert!(atomically(|tx| map.is_empty(tx)));
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_hasher(RandomState::new())
+    }
+}
+
+impl<K, V, S> TMap<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// An empty map that hashes with `hasher`.
+    ///
+    /// A hasher without a secret is faster, and lets whoever chooses the keys make the map slow.
+    ///
+    /// ```
+    /// use std::hash::{BuildHasherDefault, DefaultHasher};
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::with_hasher(BuildHasherDefault::<DefaultHasher>::default());
+    /// atomically(|tx| map.insert(tx, 'a', 1));
+    /// assert_eq!(atomically(|tx| map.get(tx, &'a')), Some(1));
+    /// ```
+    #[must_use]
+    pub fn with_hasher(hasher: S) -> Self {
+        let root = TVar::new(Table::new());
+        Self {
+            inner: Arc::new(Inner { root, hasher }),
+        }
+    }
+
+    fn root(&self) -> &TVar<Table<K, V>> {
+        &self.inner.root
+    }
+}
+
+/// A key's way through the table, as a transaction sees it.
+struct Found<X: ReadTx, K: 'static, V: 'static> {
+    table: X::Ref<Table<K, V>>,
+    hash: u64,
+    home: Home<X::Ref<Bucket<K, V>>>,
+}
+
+impl<K, V, S> TMap<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    fn find<X: ReadTx, Q: Hash + ?Sized>(&self, tx: &mut X, key: &Q) -> Stm<Found<X, K, V>> {
+        let hash = table::mix(self.inner.hasher.hash_one(key));
+        let table = self.root().read_ref(tx)?; // M1
+        let home = table.home(tx, hash)?;
+        Ok(Found { table, hash, home })
+    }
+
+    /// The value of `key`, cloned.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::{atomically, snapshot};
+    ///
+    /// let map = TMap::<String, u8>::new();
+    /// atomically(|tx| map.insert(tx, "a".into(), 1));
+    /// assert_eq!(atomically(|tx| map.get(tx, "a")), Some(1));
+    /// assert_eq!(snapshot(|s| map.get(s, "b")), None);
+    /// ```
+    pub fn get<Q>(&self, tx: &mut impl ReadTx, key: &Q) -> Stm<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        let found = self.find(tx, key)?;
+        match found.entry(key) {
+            Some(entry) => entry.value.read(tx),
+            None => Ok(None),
+        }
+    }
+
+    /// The value of `key`, without a clone. It can be held while the transaction goes on, until the body ends.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, String>::new();
+    /// atomically(|tx| map.insert(tx, 1, "one".into()));
+    /// let len = atomically(|tx| Ok(map.get_ref(tx, &1)?.map_or(0, |text| text.len())));
+    /// assert_eq!(len, 3);
+    /// ```
+    pub fn get_ref<X, Q>(&self, tx: &mut X, key: &Q) -> Stm<Option<TMapRef<X, V>>>
+    where
+        X: ReadTx,
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.find(tx, key)?;
+        let Some(entry) = found.entry(key) else {
+            return Ok(None);
+        };
+        let value = entry.value.read_ref(tx)?;
+        Ok(value.is_some().then_some(TMapRef(value)))
+    }
+
+    /// Whether `key` is there.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// atomically(|tx| map.insert(tx, 1, 'a'));
+    /// assert!(atomically(|tx| map.contains_key(tx, &1)));
+    /// ```
+    pub fn contains_key<Q>(&self, tx: &mut impl ReadTx, key: &Q) -> Stm<bool>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        Ok(self.get_ref(tx, key)?.is_some())
+    }
+
+    /// Gives `key` the value `value`; the one that it had.
+    ///
+    /// As in the standard library's map, a key that is there is not replaced by its equal.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`. Key and value are lost with the attempt.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// assert_eq!(atomically(|tx| map.insert(tx, 1, 'a')), None);
+    /// assert_eq!(atomically(|tx| map.insert(tx, 1, 'b')), Some('a'));
+    /// ```
+    pub fn insert(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<Option<V>>
+    where
+        V: Clone,
+    {
+        let found = self.find(tx, &key)?;
+        if let Some(entry) = found.entry(&key) {
+            return found.table.overwrite(tx, entry, value);
+        }
+        found.add(tx, key, value)?;
+        Ok(None)
+    }
+
+    /// Gives `key` the value `value` unless it has one; whether it had none.
+    pub(crate) fn insert_absent(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<bool>
+    where
+        V: Clone,
+    {
+        let found = self.find(tx, &key)?;
+        let Some(entry) = found.entry(&key) else {
+            found.add(tx, key, value)?;
+            return Ok(true);
+        };
+        if entry.value.read_ref(tx)?.is_some() {
+            return Ok(false);
+        }
+        found.table.overwrite(tx, entry, value)?;
+        Ok(true)
+    }
+
+    /// Takes `key` out; the value that it had.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// atomically(|tx| map.insert(tx, 1, 'a'));
+    /// assert_eq!(atomically(|tx| map.remove(tx, &1)), Some('a'));
+    /// assert_eq!(atomically(|tx| map.remove(tx, &1)), None);
+    /// ```
+    pub fn remove<Q>(&self, tx: &mut Tx<'_>, key: &Q) -> Stm<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        let found = self.find(tx, key)?;
+        let Some(entry) = found.entry(key) else {
+            return Ok(None);
+        };
+        if entry.value.read_ref(tx)?.is_none() {
+            return Ok(None);
+        }
+        let old = found.table.bury(tx, entry)?;
+        found.table.look_after_rarely(self.root());
+        Ok(old)
+    }
+
+    /// Changes the value of `key` in place and returns what `update` returns; gives it the value of `default` if it has none,
+    /// and returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let hits = TMap::<&str, u64>::new();
+    /// let hit = |page| atomically(|tx| hits.update_or_insert_with(tx, page, || 1, |n| { *n += 1; *n }));
+    /// assert_eq!(hit("index"), None);
+    /// assert_eq!(hit("index"), Some(2));
+    /// ```
+    pub fn update_or_insert_with<R>(
+        &self,
+        tx: &mut Tx<'_>,
+        key: K,
+        default: impl FnOnce() -> V,
+        update: impl FnOnce(&mut V) -> R,
+    ) -> Stm<Option<R>>
+    where
+        V: Clone,
+    {
+        let found = self.find(tx, &key)?;
+        let Some(entry) = found.entry(&key) else {
+            found.add(tx, key, default())?;
+            return Ok(None);
+        };
+        let updated = entry.value.update(tx, |value| {
+            if let Some(value) = value {
+                return Some(update(value));
+            }
+            *value = Some(default());
+            None
+        })?;
+        if updated.is_none() {
+            found.table.count_revived(tx)?;
+        }
+        Ok(updated)
+    }
+
+    /// Keeps the pairs for which `keep` holds, and takes the others out.
+    ///
+    /// Unlike that of the standard library's map, `keep` cannot change the values: that would write all of them.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// let left = atomically(|tx| {
+    ///     for (key, value) in ['a', 'b', 'c'].into_iter().enumerate() {
+    ///         map.insert(tx, key as u8, value)?;
+    ///     }
+    ///     map.retain(tx, |key, _| key % 2 == 1)?;
+    ///     map.to_vec(tx)
+    /// });
+    /// assert_eq!(left, [(1, 'b')]);
+    /// ```
+    pub fn retain(&self, tx: &mut Tx<'_>, mut keep: impl FnMut(&K, &V) -> bool) -> Stm<()> {
+        // Nested for M3: should `keep` panic, the transaction is doomed.
+        let retained = tx.nested::<(), Infallible>(|tx| {
+            let table = self.root().read_ref(tx)?;
+            table.retain(tx, &mut keep)?;
+            Table::look_after(self.root());
+            Ok(())
+        })?;
+        match retained {
+            Ok(()) => Ok(()),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Takes everything out.
+    ///
+    /// Conflicts with every other operation. What was in the map is dropped when no transaction can see it any more, all at
+    /// once, by whichever thread gets to it.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// let len = atomically(|tx| {
+    ///     map.insert(tx, 1, 'a')?;
+    ///     map.clear(tx)?;
+    ///     map.len(tx)
+    /// });
+    /// assert_eq!(len, 0);
+    /// ```
+    pub fn clear(&self, tx: &mut Tx<'_>) -> Stm<()> {
+        self.root().write(tx, Table::new())
+    }
+
+    /// How many keys there are, exactly.
+    ///
+    /// In [`atomically`](stm_core::atomically) it conflicts with every insertion of a key that is not there and every
+    /// removal of one that is; in [`snapshot`](stm_core::snapshot) with nothing.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::{atomically, snapshot};
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// atomically(|tx| map.insert(tx, 1, 'a'));
+    /// assert_eq!(snapshot(|s| map.len(s)), 1);
+    /// ```
+    pub fn len(&self, tx: &mut impl ReadTx) -> Stm<usize> {
+        let len = self.root().read_ref(tx)?.len(tx)?;
+        Ok(usize::try_from(len).expect("what is removed has been inserted, by H4"))
+    }
+
+    /// Whether there is no key. Conflicts as [`TMap::len`] does.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::atomically;
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// assert!(atomically(|tx| map.is_empty(tx)));
+    /// ```
+    pub fn is_empty(&self, tx: &mut impl ReadTx) -> Stm<bool> {
+        Ok(self.len(tx)? == 0)
+    }
+
+    /// Shows every pair, in no particular order, as of one moment.
+    ///
+    /// In [`atomically`](stm_core::atomically) it conflicts with every change of the map; in [`snapshot`](stm_core::snapshot)
+    /// it runs once and disturbs nobody.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::{atomically, snapshot};
+    ///
+    /// let accounts = TMap::<&str, i64>::new();
+    /// atomically(|tx| {
+    ///     accounts.insert(tx, "ann", 3)?;
+    ///     accounts.insert(tx, "bob", 4)
+    /// });
+    /// let total = snapshot(|s| {
+    ///     let mut total = 0;
+    ///     accounts.for_each(s, |_, balance| total += balance)?;
+    ///     Ok(total)
+    /// });
+    /// assert_eq!(total, 7);
+    /// ```
+    pub fn for_each(&self, tx: &mut impl ReadTx, mut visit: impl FnMut(&K, &V)) -> Stm<()> {
+        let table = self.root().read_ref(tx)?;
+        table.each_home(tx, |tx, home| {
+            for entry in home.bucket.entries() {
+                if let Some(value) = &*entry.value.read_ref(tx)? {
+                    visit(&entry.key, value);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// All pairs, in no particular order, as of one moment: [`TMap::for_each`] with clones.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::{atomically, snapshot};
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// atomically(|tx| map.insert(tx, 1, 'a'));
+    /// assert_eq!(snapshot(|s| map.to_vec(s)), [(1, 'a')]);
+    /// ```
+    pub fn to_vec(&self, tx: &mut impl ReadTx) -> Stm<Vec<(K, V)>>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let mut pairs = Vec::new();
+        self.for_each(tx, |key, value| pairs.push((key.clone(), value.clone())))?;
+        Ok(pairs)
+    }
+
+    /// All keys, in no particular order, as of one moment.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::{atomically, snapshot};
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// atomically(|tx| map.insert(tx, 1, 'a'));
+    /// assert_eq!(snapshot(|s| map.keys(s)), [1]);
+    /// ```
+    pub fn keys(&self, tx: &mut impl ReadTx) -> Stm<Vec<K>>
+    where
+        K: Clone,
+    {
+        let mut keys = Vec::new();
+        self.for_each(tx, |key, _| keys.push(key.clone()))?;
+        Ok(keys)
+    }
+
+    /// All values, in no particular order, as of one moment.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_collections::TMap;
+    /// use stm_core::{atomically, snapshot};
+    ///
+    /// let map = TMap::<u8, char>::new();
+    /// atomically(|tx| map.insert(tx, 1, 'a'));
+    /// assert_eq!(snapshot(|s| map.values(s)), ['a']);
+    /// ```
+    pub fn values(&self, tx: &mut impl ReadTx) -> Stm<Vec<V>>
+    where
+        V: Clone,
+    {
+        let mut values = Vec::new();
+        self.for_each(tx, |_, value| values.push(value.clone()))?;
+        Ok(values)
+    }
+}
+
+impl<X, K, V> Found<X, K, V>
+where
+    X: ReadTx,
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn entry<Q>(&self, key: &Q) -> Option<&Entry<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        self.home
+            .bucket
+            .find(self.hash, |there| there.borrow() == key)
+    }
+
+    /// Adds the key, which has no entry.
+    fn add(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<()> {
+        self.table.add_entry(tx, &self.home, self.hash, key, value)
+    }
+}
+
+/// A value in a [`TMap`] as the transaction saw it, without a clone: what [`TMap::get_ref`] gives.
+///
+/// It lives as long as the attempt, and does not change when the key is written or removed later in the same body.
+///
+/// ```
+/// use stm_collections::TMap;
+/// use stm_core::atomically;
+///
+/// let map = TMap::<u8, String>::new();
+/// atomically(|tx| map.insert(tx, 1, "one".into()));
+/// let text = atomically(|tx| {
+///     let before = map.get_ref(tx, &1)?.expect("just inserted");
+///     map.remove(tx, &1)?;
+///     Ok(before.clone())
+/// });
+/// assert_eq!(text, "one");
+/// ```
+pub struct TMapRef<X: ReadTx, V: 'static>(X::Ref<Option<V>>);
+
+impl<X: ReadTx, V> Deref for TMapRef<X, V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        self.0.as_ref().expect("made only where there is a value")
+    }
+}
+
+impl<X: ReadTx, V: fmt::Debug> fmt::Debug for TMapRef<X, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<K, V, S> Clone for TMap<K, V, S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<K, V, S: Default> Default for TMap<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn default() -> Self {
+        Self::with_hasher(S::default())
+    }
+}
+
+/// Shows which map it is. Its content is not shown: that takes a transaction.
+impl<K, V, S> fmt::Debug for TMap<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TMap").field(&self.inner.root).finish()
+    }
+}

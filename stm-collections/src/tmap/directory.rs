@@ -1,0 +1,226 @@
+//! The way from a number to a variable: an array that is made where it is used.
+//!
+//! # The problem, and the idea
+//!
+//! Extendible hashing doubles its directory by copying it. In a transaction that copy would conflict with every reader, and
+//! somebody would have to pay for all of it. Here the directory is no part of the transactional state at all: it only finds the
+//! variable of a bucket, each place comes into being at most once, and whoever needs it first makes it. Nothing is ever copied.
+//! It is a forest of radix trees, one for each range of numbers, so that the way to a small number is short:
+//!
+//! # Picture
+//!
+//! ```text
+//!  0 .. 15     ┌─┬─┬─┬───┬─┐
+//!  near        │■│■│·│ ..│■│──▶ TVar        ■ made    · not (yet): nobody has ever written a bucket of this number
+//!              └─┴─┴─┴───┴─┘
+//!  16 .. 63    ──▶ Leaf [64]
+//!  64 .. 2^12  ──▶ Fork [64] ──▶ Leaf [64]
+//!     .. 2^18  ──▶ Fork [64] ──▶ Fork [64] ──▶ Leaf [64]
+//!     .. 2^24, 2^30 likewise
+//! ```
+//!
+//! # Invariants
+//!
+//! - D1  A place is set once and for all. A variable is made holding `T::default()`, so a place that is not set and one whose
+//!   variable was never written mean the same.
+//! - D2  A place is set before its variable is written. So who sees a commit that wrote the variable, or that wrote another one
+//!   together with it, finds the place set.
+//!
+//! # Cost
+//!
+//! Finding: a load and an acquiring load for each level. Making: at most five allocations of 1 KiB, and the variable.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use stm_core::TVar;
+
+/// Numbers have at most this many bits.
+pub(super) const MAX_BITS: u32 = 30;
+
+/// One of the numbers that are multiples of this is counted for all.
+const SAMPLE: u32 = 16;
+
+const NEAR: u32 = 16;
+const FORK_BITS: u32 = 6;
+const FORK: usize = 1 << FORK_BITS;
+
+type Place<T> = OnceLock<TVar<T>>;
+
+/// What finds and makes places by number.
+trait Tree: Default {
+    type Item;
+    /// Of the numbers within this tree.
+    const BITS: u32;
+
+    fn find(&self, number: u32) -> Option<&TVar<Self::Item>>;
+    fn place(&self, number: u32) -> &Place<Self::Item>;
+}
+
+struct Leaf<T>([Place<T>; FORK]);
+
+impl<T> Default for Leaf<T> {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; FORK])
+    }
+}
+
+impl<T> Tree for Leaf<T> {
+    type Item = T;
+    const BITS: u32 = FORK_BITS;
+
+    fn find(&self, number: u32) -> Option<&TVar<T>> {
+        self.0[number as usize % FORK].get()
+    }
+
+    fn place(&self, number: u32) -> &Place<T> {
+        &self.0[number as usize % FORK]
+    }
+}
+
+struct Fork<B>([OnceLock<Box<B>>; FORK]);
+
+impl<B> Default for Fork<B> {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; FORK])
+    }
+}
+
+impl<B: Tree> Tree for Fork<B> {
+    type Item = B::Item;
+    const BITS: u32 = B::BITS + FORK_BITS;
+
+    fn find(&self, number: u32) -> Option<&TVar<B::Item>> {
+        let branch = self.0[(number >> B::BITS) as usize % FORK].get()?;
+        branch.find(number)
+    }
+
+    fn place(&self, number: u32) -> &Place<B::Item> {
+        let branch = self.0[(number >> B::BITS) as usize % FORK].get_or_init(Box::default);
+        branch.place(number)
+    }
+}
+
+type Fork12<T> = Fork<Leaf<T>>;
+type Fork18<T> = Fork<Fork12<T>>;
+type Fork24<T> = Fork<Fork18<T>>;
+type Fork30<T> = Fork<Fork24<T>>;
+
+/// Variables by number. See the module.
+pub(super) struct Directory<T> {
+    near: [Place<T>; NEAR as usize],
+    to_6: OnceLock<Box<Leaf<T>>>,
+    to_12: OnceLock<Box<Fork12<T>>>,
+    to_18: OnceLock<Box<Fork18<T>>>,
+    to_24: OnceLock<Box<Fork24<T>>>,
+    to_30: OnceLock<Box<Fork30<T>>>,
+    /// Places set among the multiples of [`SAMPLE`].
+    sampled: AtomicU32,
+}
+
+impl<T: Default + Send + Sync + 'static> Directory<T> {
+    /// With `first` at number 0, and nothing else.
+    pub(super) fn new(first: T) -> Self {
+        let near = [const { OnceLock::new() }; NEAR as usize];
+        near[0].get_or_init(|| TVar::new(first));
+        Self {
+            near,
+            to_6: OnceLock::new(),
+            to_12: OnceLock::new(),
+            to_18: OnceLock::new(),
+            to_24: OnceLock::new(),
+            to_30: OnceLock::new(),
+            sampled: AtomicU32::new(1),
+        }
+    }
+
+    /// The variable of `number`, if anybody ever needed it.
+    pub(super) fn find(&self, number: u32) -> Option<&TVar<T>> {
+        match number {
+            ..NEAR => self.near[number as usize].get(),
+            _ if number < (1 << 6) => self.to_6.get()?.find(number),
+            _ if number < (1 << 12) => self.to_12.get()?.find(number),
+            _ if number < (1 << 18) => self.to_18.get()?.find(number),
+            _ if number < (1 << 24) => self.to_24.get()?.find(number),
+            _ => self.to_30.get()?.find(number),
+        }
+    }
+
+    /// The variable of `number`, made if need be.
+    pub(super) fn find_or_make(&self, number: u32) -> &TVar<T> {
+        debug_assert!(number >> MAX_BITS == 0, "{number} is out of range");
+        let place = match number {
+            ..NEAR => &self.near[number as usize],
+            _ if number < (1 << 6) => self.to_6.get_or_init(Box::default).place(number),
+            _ if number < (1 << 12) => self.to_12.get_or_init(Box::default).place(number),
+            _ if number < (1 << 18) => self.to_18.get_or_init(Box::default).place(number),
+            _ if number < (1 << 24) => self.to_24.get_or_init(Box::default).place(number),
+            _ => self.to_30.get_or_init(Box::default).place(number),
+        };
+        place.get_or_init(|| {
+            if number.is_multiple_of(SAMPLE) {
+                // Relaxed: a count for hints.
+                self.sampled.fetch_add(1, Ordering::Relaxed);
+            }
+            TVar::default()
+        })
+    }
+
+    /// About how many places are set: [`SAMPLE`] for each that was counted, so that growing seldom writes what all lookups read.
+    pub(super) fn about(&self) -> u32 {
+        // Relaxed: a hint.
+        self.sampled.load(Ordering::Relaxed).saturating_mul(SAMPLE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EDGES: [u32; 14] = [
+        1,
+        15,
+        16,
+        63,
+        64,
+        65,
+        (1 << 12) - 1,
+        1 << 12,
+        (1 << 18) - 1,
+        1 << 18,
+        (1 << 24) - 1,
+        1 << 24,
+        (1 << 24) + 64,
+        (1 << MAX_BITS) - 1,
+    ];
+
+    #[test]
+    fn each_number_has_a_variable_of_its_own() {
+        let directory = Directory::new(7_u32);
+        assert_eq!(directory.find(0).map(TVar::load), Some(7));
+        for &number in &EDGES {
+            assert!(directory.find(number).is_none(), "{number} was never made");
+            directory.find_or_make(number).store(number);
+        }
+        for &number in &EDGES {
+            let made = directory.find(number).expect("just made");
+            assert_eq!(made.load(), number);
+            assert!(TVar::ptr_eq(made, directory.find_or_make(number)));
+        }
+        assert!(directory.find(2).is_none() && directory.find(17).is_none());
+    }
+
+    #[test]
+    fn the_count_is_about_right() {
+        let directory = Directory::new(0_u8);
+        for number in (0..10_000).chain(0..10_000) {
+            let _made = directory.find_or_make(number);
+        }
+        assert_eq!(directory.about(), 10_000);
+    }
+
+    #[test]
+    fn the_trees_cover_the_range() {
+        assert_eq!(Fork30::<()>::BITS, MAX_BITS);
+    }
+}
