@@ -34,7 +34,7 @@
 //! count of the elements that have passed.
 //!
 //! An end changes its segment when it must: the index of either may be one past the last slot, until there is something to be
-//! done behind it. A segment that the head has left becomes the spare, and the tail enters that next. So a queue that only
+//! done behind it; and after a `push_front`, the next may hold nothing either. A segment that the head has left becomes the spare, and the tail enters that next. So a queue that only
 //! passes elements on makes no variables.
 //!
 //! # Invariants
@@ -290,7 +290,8 @@ impl<T: Send + Sync + 'static> Chain<T> {
         T: Clone,
     {
         let mut drained = Vec::new();
-        let mut at = self.head.position.read(tx)?;
+        let start = self.head.position.read(tx)?;
+        let mut at = start;
         let mut segment = self.head.segment.read(tx)?;
         loop {
             let next = segment.next.read(tx)?;
@@ -308,7 +309,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
             segment = next;
             at = at.renamed(0);
         }
-        if !drained.is_empty() {
+        if at != start {
             self.head.enter(tx, at, segment)?;
         }
         Ok(drained)
