@@ -226,8 +226,8 @@ fn the_bound_holds_and_all_room_comes_back() {
 fn a_waiting_producer_is_woken() {
     watched("back-pressure", || {
         let make_room: [fn(&TBQueue<u32>); 2] = [
-            |queue| drop(atomically(|tx| queue.pop(tx))),
-            |queue| drop(atomically(|tx| queue.drain(tx))),
+            |queue| assert_eq!(atomically(|tx| queue.pop(tx)), 1),
+            |queue| assert_eq!(atomically(|tx| queue.drain(tx)), [1, 2]),
         ];
         for turned in [0, 2, 4, 34] {
             for make_room in make_room {

@@ -536,7 +536,9 @@ pub fn push_and_pop_do_not_conflict<Q: Queue<u32>>(capacity: usize) -> usize {
     fill(&queue, 0..3);
     let mut again = 0;
     for _ in 0..100 {
-        let pop = || drop(atomically(|tx| queue.pop(tx)));
+        let pop = || {
+            atomically(|tx| queue.pop(tx));
+        };
         again += (attempts(|tx| queue.push(tx, 1), pop) > 1) as usize;
         let push = || atomically(|tx| queue.push(tx, 1));
         again += (attempts(|tx| queue.pop(tx), push) > 1) as usize;
