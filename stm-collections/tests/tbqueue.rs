@@ -163,16 +163,20 @@ fn without_capacity_always_empty_and_always_full() {
 #[test]
 fn a_huge_capacity_is_nothing_special() {
     watched("huge", || {
-        let queue = TBQueue::new(usize::MAX);
-        assert_eq!(queue.capacity(), usize::MAX);
-        assert_eq!(
-            format!("{queue:?}"),
-            format!("TBQueue {{ capacity: {}, .. }}", usize::MAX)
-        );
-        fill(&queue, 0..100);
-        atomically(|tx| queue.push_front(tx, 100));
-        assert!(!atomically(|tx| queue.is_full(tx)));
-        assert_eq!(atomically(|tx| queue.pop(tx)), 100);
+        for capacity in [usize::MAX / 2 + 1, usize::MAX] {
+            let queue = TBQueue::new(capacity);
+            assert_eq!(queue.capacity(), capacity);
+            assert_eq!(
+                format!("{queue:?}"),
+                format!("TBQueue {{ capacity: {capacity}, .. }}")
+            );
+            for n in 0..100 {
+                assert_eq!(atomically(|tx| queue.try_push(tx, n)), Ok(()));
+            }
+            assert_eq!(atomically(|tx| queue.try_push_front(tx, 100)), Ok(()));
+            assert!(!atomically(|tx| queue.is_full(tx)));
+            assert_eq!(atomically(|tx| queue.pop(tx)), 100);
+        }
     });
 }
 
