@@ -14,19 +14,19 @@ use stm_core::{TVar, atomically, atomically_async, snapshot};
 #[test]
 fn spec() {
     watched("spec", || {
-        queues::spec::<TBQueue<u32>, 0>(50);
-        queues::spec::<TBQueue<u32>, 1>(100);
-        queues::spec::<TBQueue<u32>, 5>(200);
-        queues::spec::<TBQueue<u32>, 40>(200);
-        queues::spec::<TBQueue<u32>, { usize::MAX }>(100);
+        queues::twin::spec::<TBQueue<u32>, 0>(50);
+        queues::twin::spec::<TBQueue<u32>, 1>(100);
+        queues::twin::spec::<TBQueue<u32>, 5>(200);
+        queues::twin::spec::<TBQueue<u32>, 40>(200);
+        queues::twin::spec::<TBQueue<u32>, { usize::MAX }>(100);
     });
 }
 
 #[test]
 fn linearizable() {
     watched("linearizable", || {
-        queues::linearizable::<TBQueue<u32>>(1);
-        queues::linearizable::<TBQueue<u32>>(3);
+        queues::twin::linearizable::<TBQueue<u32>>(1);
+        queues::twin::linearizable::<TBQueue<u32>>(3);
     });
 }
 

@@ -15,13 +15,13 @@ const CAPACITY: usize = usize::MAX;
 
 #[test]
 fn spec() {
-    watched("spec", || queues::spec::<TQueue<u32>, CAPACITY>(500));
+    watched("spec", || queues::twin::spec::<TQueue<u32>, CAPACITY>(500));
 }
 
 #[test]
 fn linearizable() {
     watched("linearizable", || {
-        queues::linearizable::<TQueue<u32>>(CAPACITY)
+        queues::twin::linearizable::<TQueue<u32>>(CAPACITY)
     });
 }
 
