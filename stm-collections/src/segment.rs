@@ -1,1 +1,417 @@
-//! To come.
+//! A chain of segments: what both queues are made of.
+//!
+//! # The problem
+//!
+//! A queue in variables should let one end go on while the other does: a transaction that pushes and one that pops have no
+//! business with each other. And its operations should be short, all of them: what takes long is long exposed to conflicts.
+//!
+//! The textbook queue of transactional memory is two lists, one to push on and one to pop from; the second is made by
+//! reversing the first when it has run out. A reversal reads all that was pushed meanwhile. If pushes keep coming it conflicts
+//! with each, and the consumer starves. A ring of slots needs no reversal, but has a size. A linked list costs variables for
+//! each element, and is freed link by link.
+//!
+//! Ours is a linked list of short arrays. The arrays amortize the links; their slots are variables of their own, so that a push
+//! and a pop in one array do not meet. Whether there is an element is asked of the slot, not of the other end: that is
+//! the idea of FastForward (Giacomoni, Moseley and Vachharajani, "FastForward for efficient pipeline parallelism", PPoPP 2008,
+//! doi:10.1145/1345206.1345215). That head and tail meet in the empty queue only was shown by Michael and Scott's two-lock
+//! queue ("Simple, fast, and practical non-blocking and blocking concurrent queue algorithms", PODC 1996,
+//! doi:10.1145/248052.248106).
+//!
+//! # Picture
+//!
+//! ```text
+//!  head: position, segment                      tail: position, segment        spare
+//!               │                                            │                   │
+//!               ▼                                            ▼                   ▼
+//!         ┌─────────────┐       ┌─────────────┐       ┌─────────────┐       ┌─────────────┐
+//!         │ · · · a b c │ next ▶│ d e f g h i │ next ▶│ j k · · · · │       │ · · · · · · │
+//!         └─────────────┘       └─────────────┘       └─────────────┘       └─────────────┘
+//!                 ▲                                         ▲
+//!          index 3, count n                         index 2, count n + 11
+//! ```
+//!
+//! Each slot is a variable with an element or nothing in it. `position` is one word: an index of a slot in the segment, and a
+//! count of the elements that have passed.
+//!
+//! An end changes its segment when it must: the index of either may be one past the last slot, until there is something to be
+//! done behind it; and after a `push_front`, the next may hold nothing either. A segment that the head has left becomes the spare, and the tail enters that next. So a queue that only
+//! passes elements on makes no variables.
+//!
+//! # Invariants
+//!
+//! - S1  The elements lie in the slots from the head's place to the tail's, without a gap. All other slots of the chain and of
+//!   the spare hold nothing. So the slot at the head's place holds nothing exactly if the queue is empty.
+//! - S2  `next` leads from the head's segment to the tail's, which has none. Nor has a segment that was taken out of the chain:
+//!   each is freed on its own, not link by link.
+//! - S3  An index is at most the length of its segment.
+//! - S4  The tail's count is the head's and the number of elements.
+//! - S5  Neither end reads or writes the other's position or segment. They meet in a slot or a `next` that holds nothing.
+
+mod position;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use stm_core::{ReadTx, Ref, Stm, TVar, Tx, after_attempt};
+
+pub(crate) use position::{Count, CountVar};
+use position::{INDEX_MAX, Position, PositionVar};
+
+/// Slots of a segment.
+const LONG: usize = 32;
+const _: () = assert!(LONG <= INDEX_MAX, "S3");
+
+/// Slots of a queue's first segment, for there may be many queues with little in them.
+const SHORT: usize = 4;
+
+type Slot<T> = TVar<Option<T>>;
+
+struct Segment<T, S: ?Sized = [Slot<T>]> {
+    next: TVar<Option<Arc<Segment<T>>>>,
+    slots: S,
+}
+
+impl<T: Send + Sync + 'static> Segment<T> {
+    fn with_slots<const N: usize>() -> Arc<Self> {
+        Arc::new(Segment {
+            next: TVar::new(None),
+            slots: std::array::from_fn::<Slot<T>, N, _>(|_| TVar::new(None)),
+        })
+    }
+
+    /// Only one that is worth it: the short ones go as they are left, and the queue is on long ones from then on.
+    fn may_be_used_again(&self) -> bool {
+        self.slots.len() == LONG
+    }
+}
+
+struct End<T> {
+    position: PositionVar,
+    segment: TVar<Arc<Segment<T>>>,
+}
+
+impl<T: Send + Sync + 'static> End<T> {
+    fn at(segment: Arc<Segment<T>>) -> Self {
+        Self {
+            position: PositionVar::at_start(),
+            segment: TVar::new(segment),
+        }
+    }
+
+    /// Moves to another segment.
+    fn enter(&self, tx: &mut Tx<'_>, at: Position, segment: Arc<Segment<T>>) -> Stm<()> {
+        self.position.write(tx, at)?;
+        self.segment.write(tx, segment)
+    }
+}
+
+/// A slot of a segment that the transaction has read its way to: no count of handles is touched.
+struct Place<'t, T: 'static> {
+    segment: Ref<'t, Arc<Segment<T>>>,
+    index: usize,
+}
+
+impl<T> Place<'_, T> {
+    #[inline(always)]
+    fn slot(&self) -> &Slot<T> {
+        &self.segment.slots[self.index]
+    }
+}
+
+/// What lies in a slot that was found to hold something.
+pub(crate) struct Present<R>(R);
+
+impl<T, R: Deref<Target = Option<T>>> Deref for Present<R> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it was looked before this was made")
+    }
+}
+
+type PresentRef<T, X> = Present<<X as ReadTx>::Ref<Option<T>>>;
+
+/// Drops `value` when the attempt is over. Its `Drop` may run a transaction, like that of any value that is given to a variable.
+pub(crate) fn discard<T: 'static>(value: T) {
+    if std::mem::needs_drop::<T>() {
+        after_attempt(move || drop(value));
+    }
+}
+
+/// A queue without a bound.
+pub(crate) struct Chain<T> {
+    head: End<T>,
+    tail: End<T>,
+    spare: TVar<Option<Arc<Segment<T>>>>,
+    /// [`cut`], chosen where the bounds on `T` are known. A `Drop` that needs them would put them on every type with a queue in it.
+    cut: fn(&End<T>),
+}
+
+impl<T: Send + Sync + 'static> Chain<T> {
+    pub(crate) fn new() -> Self {
+        let first = Segment::with_slots::<SHORT>();
+        Self {
+            head: End::at(Arc::clone(&first)),
+            // Behind the head, the spare is made: the ends' words, each written by threads of its own, had better not share a
+            // cache line. This is no more than likely.
+            spare: TVar::new(None),
+            tail: End::at(first),
+            cut,
+        }
+    }
+
+    /// How many elements have been taken from the head, less those put there.
+    #[inline(always)]
+    pub(crate) fn head_count(&self, tx: &mut impl ReadTx) -> Stm<Count> {
+        Ok(self.head.position.read(tx)?.count())
+    }
+
+    /// How many elements have been put to the tail.
+    #[inline(always)]
+    pub(crate) fn tail_count(&self, tx: &mut impl ReadTx) -> Stm<Count> {
+        Ok(self.tail.position.read(tx)?.count())
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, tx: &mut Tx<'_>, value: T) -> Stm<()> {
+        let place = self.step_at_tail(tx);
+        Self::put(tx, place, value)
+    }
+
+    #[inline]
+    pub(crate) fn push_front(&self, tx: &mut Tx<'_>, value: T) -> Stm<()> {
+        let place = self.step_before_head(tx);
+        Self::put(tx, place, value)
+    }
+
+    #[inline(always)]
+    fn put(tx: &mut Tx<'_>, place: Stm<Place<'_, T>>, value: T) -> Stm<()> {
+        match place {
+            Ok(place) => place.slot().write(tx, Some(value)),
+            Err(control) => {
+                discard(value);
+                Err(control)
+            }
+        }
+    }
+
+    /// Moves the tail on, and gives the slot that it has passed.
+    #[inline]
+    fn step_at_tail<'t>(&self, tx: &mut Tx<'t>) -> Stm<Place<'t, T>> {
+        let at = self.tail.position.read(tx)?;
+        let segment = self.tail.segment.read_ref(tx)?;
+        let index = at.index();
+        if index < segment.slots.len() {
+            self.tail.position.write(tx, at.forth())?;
+            return Ok(Place { segment, index });
+        }
+        self.append_segment(tx, at, &segment)?;
+        self.step_at_tail(tx)
+    }
+
+    #[cold]
+    fn append_segment(&self, tx: &mut Tx<'_>, at: Position, last: &Segment<T>) -> Stm<()> {
+        let segment = self.make_segment(tx)?;
+        last.next.write(tx, Some(Arc::clone(&segment)))?;
+        self.tail.enter(tx, at.renamed(0), segment)
+    }
+
+    /// Moves the head back, and gives the slot that it has passed.
+    #[inline]
+    fn step_before_head<'t>(&self, tx: &mut Tx<'t>) -> Stm<Place<'t, T>> {
+        let at = self.head.position.read(tx)?;
+        let segment = self.head.segment.read_ref(tx)?;
+        if let Some(index) = at.index().checked_sub(1) {
+            self.head.position.write(tx, at.back())?;
+            return Ok(Place { segment, index });
+        }
+        self.prepend_segment(tx, at, &segment)?;
+        self.step_before_head(tx)
+    }
+
+    #[cold]
+    fn prepend_segment(&self, tx: &mut Tx<'_>, at: Position, first: &Arc<Segment<T>>) -> Stm<()> {
+        let segment = self.make_segment(tx)?;
+        segment.next.write(tx, Some(Arc::clone(first)))?;
+        self.head
+            .enter(tx, at.renamed(segment.slots.len()), segment)
+    }
+
+    /// The spare, or a new one.
+    fn make_segment(&self, tx: &mut Tx<'_>) -> Stm<Arc<Segment<T>>> {
+        match self.spare.read(tx)? {
+            Some(segment) => {
+                self.spare.write(tx, None)?;
+                Ok(segment)
+            }
+            None => Ok(Segment::with_slots::<LONG>()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pop(&self, tx: &mut Tx<'_>) -> Stm<Option<T>>
+    where
+        T: Clone,
+    {
+        let at = self.head.position.read(tx)?;
+        let segment = self.head.segment.read_ref(tx)?;
+        let Some(slot) = segment.slots.get(at.index()) else {
+            return self.pop_behind(tx, at, &segment);
+        };
+        let value = slot.read(tx)?;
+        if value.is_some() {
+            slot.write(tx, None)?;
+            self.head.position.write(tx, at.forth())?;
+        }
+        Ok(value)
+    }
+
+    /// As [`Chain::pop`], when everything in `first` has been popped.
+    #[cold]
+    fn pop_behind(&self, tx: &mut Tx<'_>, at: Position, first: &Arc<Segment<T>>) -> Stm<Option<T>>
+    where
+        T: Clone,
+    {
+        let Some(next) = first.next.read(tx)? else {
+            return Ok(None);
+        };
+        first.next.write(tx, None)?;
+        // A glance, for to read the spare would be to conflict with the tail's taking it. A wrong guess costs an allocation.
+        if first.may_be_used_again() && self.spare.glance(tx).is_none() {
+            self.spare.write(tx, Some(Arc::clone(first)))?;
+        }
+        self.head.enter(tx, at.renamed(0), next)?;
+        self.pop(tx)
+    }
+
+    /// Takes everything.
+    pub(crate) fn drain(&self, tx: &mut Tx<'_>) -> Stm<Vec<T>>
+    where
+        T: Clone,
+    {
+        let mut drained = Vec::new();
+        let start = self.head.position.read(tx)?;
+        let mut at = start;
+        let mut segment = self.head.segment.read(tx)?;
+        loop {
+            let next = segment.next.read(tx)?;
+            for slot in &segment.slots[at.index()..] {
+                let Some(value) = slot.read(tx)? else { break };
+                drained.push(value);
+                at = at.forth();
+                // The others go with their segments.
+                if next.is_none() {
+                    slot.write(tx, None)?;
+                }
+            }
+            let Some(next) = next else { break };
+            segment.next.write(tx, None)?;
+            segment = next;
+            at = at.renamed(0);
+        }
+        if at != start {
+            self.head.enter(tx, at, segment)?;
+        }
+        Ok(drained)
+    }
+
+    /// The first element, without a clone.
+    pub(crate) fn front_ref<X: ReadTx>(&self, tx: &mut X) -> Stm<Option<PresentRef<T, X>>> {
+        let slot = self.front(tx, |tx, slot| slot.read_ref(tx))?;
+        Ok(slot.filter(|slot| slot.is_some()).map(Present))
+    }
+
+    /// The first element, cloned.
+    pub(crate) fn front_clone(&self, tx: &mut impl ReadTx) -> Stm<Option<T>>
+    where
+        T: Clone,
+    {
+        Ok(self.front(tx, |tx, slot| slot.read(tx))?.flatten())
+    }
+
+    /// Looks at the slot at the head's place, if there is one.
+    fn front<X: ReadTx, R>(
+        &self,
+        tx: &mut X,
+        look: impl FnOnce(&mut X, &Slot<T>) -> Stm<R>,
+    ) -> Stm<Option<R>> {
+        let index = self.head.position.read(tx)?.index();
+        let segment = self.head.segment.read_ref(tx)?;
+        if let Some(slot) = segment.slots.get(index) {
+            return look(tx, slot).map(Some);
+        }
+        match &*segment.next.read_ref(tx)? {
+            Some(next) => look(tx, &next.slots[0]).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn is_empty(&self, tx: &mut impl ReadTx) -> Stm<bool> {
+        Ok(self.front_ref(tx)?.is_none())
+    }
+
+    pub(crate) fn len(&self, tx: &mut impl ReadTx) -> Stm<usize> {
+        let head = self.head_count(tx)?;
+        Ok(self.tail_count(tx)?.since(head) as usize)
+    }
+
+    pub(crate) fn for_each(&self, tx: &mut impl ReadTx, mut f: impl FnMut(&T)) -> Stm<()> {
+        self.walk(tx, |tx, slot| {
+            Ok(slot.read_ref(tx)?.as_ref().map(&mut f).is_some())
+        })
+    }
+
+    pub(crate) fn to_vec(&self, tx: &mut impl ReadTx) -> Stm<Vec<T>>
+    where
+        T: Clone,
+    {
+        let mut all = Vec::new();
+        self.walk(tx, |tx, slot| {
+            let value = slot.read(tx)?;
+            let found = value.is_some();
+            all.extend(value);
+            Ok(found)
+        })?;
+        Ok(all)
+    }
+
+    /// Visits slots from the head's place on, until `visit` says that there was nothing.
+    fn walk<X: ReadTx>(
+        &self,
+        tx: &mut X,
+        mut visit: impl FnMut(&mut X, &Slot<T>) -> Stm<bool>,
+    ) -> Stm<()> {
+        let mut index = self.head.position.read(tx)?.index();
+        let mut segment = self.head.segment.read(tx)?;
+        loop {
+            for slot in &segment.slots[index..] {
+                if !visit(tx, slot)? {
+                    return Ok(());
+                }
+            }
+            let Some(next) = segment.next.read(tx)? else {
+                return Ok(());
+            };
+            segment = next;
+            index = 0;
+        }
+    }
+}
+
+impl<T> Drop for Chain<T> {
+    fn drop(&mut self) {
+        (self.cut)(&self.head);
+    }
+}
+
+/// Takes the segments apart (S2): nobody has a handle to the queue any more. It may be dropped inside a transaction.
+fn cut<T: Send + Sync + 'static>(head: &End<T>) {
+    let first = head.segment.clone();
+    after_attempt(move || {
+        let mut segment = first.load();
+        while let Some(next) = segment.next.load() {
+            segment.next.store(None);
+            segment = next;
+        }
+    });
+}
