@@ -1,5 +1,8 @@
 //! Collections for transactions: every operation takes the transaction, so any two of them compose.
 
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod fifo;
 mod segment;
 mod tally;

@@ -162,7 +162,10 @@ fn round<B: Bank>(accounts: usize, time: Duration) -> Round {
 }
 
 pub fn run(effort: Effort) -> usize {
-    let Effort { rounds: count, time } = effort;
+    let Effort {
+        rounds: count,
+        time,
+    } = effort;
     type Engine = (&'static str, fn(usize, Duration) -> Round);
     let engines: [Engine; 4] = [
         ("stm-core, snapshot", round::<OursSnapshot>),

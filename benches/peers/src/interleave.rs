@@ -54,7 +54,10 @@ pub fn spread(mut values: Vec<f64>) -> Spread {
 /// Lets all contenders have their turns and prints one table; ratios are to the first. Gives the number of broken rounds.
 #[must_use]
 pub fn compare(title: &str, effort: Effort, mut contenders: Vec<Contender<'_>>) -> usize {
-    println!("{title}; medians (range) of {} interleaved rounds", effort.rounds);
+    println!(
+        "{title}; medians (range) of {} interleaved rounds",
+        effort.rounds
+    );
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
     let mut broken = 0;
     for _ in 0..effort.rounds {

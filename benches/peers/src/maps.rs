@@ -331,8 +331,12 @@ pub fn run(effort: Effort) -> usize {
             &format!("moves between two maps of {KEYS} keys, {threads} thread(s)"),
             effort,
             vec![
-                Contender::new("fast-stm, TVar<HashMap> each", |t| moves(&whole, threads, t)),
-                Contender::new("fast-stm, TVar for each bucket", |t| moves(&bucketed, threads, t)),
+                Contender::new("fast-stm, TVar<HashMap> each", |t| {
+                    moves(&whole, threads, t)
+                }),
+                Contender::new("fast-stm, TVar for each bucket", |t| {
+                    moves(&bucketed, threads, t)
+                }),
                 Contender::new("TMap", |t| moves(&two, threads, t)),
             ],
         );

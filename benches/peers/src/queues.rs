@@ -10,12 +10,21 @@ use crate::interleave::{Contender, Effort, Measured, compare, rate};
 /// Between producer and consumer.
 const CAPACITY: usize = 1024;
 
-fn push_pop(time: Duration, push: impl Fn(u64) + Sync, pop: impl Fn() -> Option<u64> + Sync) -> Measured {
-    let per_second = rate(1, time, |_| 0u64, |n| {
-        push(*n);
-        assert_eq!(pop(), Some(*n));
-        *n += 1;
-    });
+fn push_pop(
+    time: Duration,
+    push: impl Fn(u64) + Sync,
+    pop: impl Fn() -> Option<u64> + Sync,
+) -> Measured {
+    let per_second = rate(
+        1,
+        time,
+        |_| 0u64,
+        |n| {
+            push(*n);
+            assert_eq!(pop(), Some(*n));
+            *n += 1;
+        },
+    );
     Measured {
         per_second,
         broke: None,
@@ -23,7 +32,11 @@ fn push_pop(time: Duration, push: impl Fn(u64) + Sync, pop: impl Fn() -> Option<
 }
 
 /// One thread sends numbers until the time is over, the other receives them to the last.
-fn pass(time: Duration, send: impl Fn(Option<u64>) + Sync, receive: impl Fn() -> Option<u64> + Sync) -> Measured {
+fn pass(
+    time: Duration,
+    send: impl Fn(Option<u64>) + Sync,
+    receive: impl Fn() -> Option<u64> + Sync,
+) -> Measured {
     let began = Instant::now();
     std::thread::scope(|scope| {
         let sender = scope.spawn(|| {

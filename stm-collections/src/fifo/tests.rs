@@ -1,12 +1,9 @@
 //! What cannot be seen from outside: how many attempts a herd makes, and what becomes of the places.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use common::{collect_until, wait_until, watched};
+use crate::common::{collect_until, wait_until, watched};
 use stm_core::{atomically, snapshot};
 
 use super::{Claim, Permits, Place, Share, Turn};

@@ -1,14 +1,11 @@
 //! The tree from inside: its invariants, and who exactly is disturbed by what.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::identity;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{Rng, elsewhere, panic_of, seed, watched};
+use crate::common::{Rng, elsewhere, panic_of, seed, watched};
 use stm_core::{ReadTx, Stm, Tx, atomically, snapshot};
 
 use super::node::{Children, FANOUT, Inner, LEAF};
