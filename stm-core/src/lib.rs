@@ -83,6 +83,8 @@ mod hooks;
 mod log;
 mod nest;
 mod options;
+#[allow(unsafe_code)]
+mod pool;
 mod priority;
 #[allow(unsafe_code)]
 mod read;

@@ -205,7 +205,16 @@ impl<'t> Tx<'t> {
     }
 
     /// As [`Tx::see`], for a `Ref` to be given: a pending value seen this way must not change any more (L2).
+    #[inline]
     pub(crate) fn see_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        if !self.log.writes.may_contain(block) {
+            return self.see(block, FormHint::Unknown);
+        }
+        self.see_own_for_ref(block)
+    }
+
+    #[inline(never)]
+    fn see_own_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         let seen = self.see(block, FormHint::Unknown)?;
         if let Some(at) = self.log.writes.find(block) {
             self.log.writes.note_ref(at);
