@@ -34,7 +34,7 @@
 use crate::block::{FormHint, Look, Pinned, Seen};
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
-use crate::contention::{Patience, Waiting};
+use crate::contention::{Limit, Patience, Waiting};
 use crate::history;
 use crate::log::Log;
 use crate::snapshot::{self, AsOf};
@@ -156,7 +156,7 @@ impl<'t> Tx<'t> {
             holder.announce(block, reads.as_slice().iter().map(|r| r.block));
         }
         let protected = holder.is_some();
-        let mut waiting = Waiting::protected(protected);
+        let mut waiting = Waiting::up_to(Limit::of_attempt(protected));
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
                 if waiting.round() == Patience::Spent {

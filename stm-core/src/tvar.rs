@@ -492,7 +492,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
             if !pending.is_boxed() {
                 let (read, result) = before(pin);
                 let write = Write::alone(block, pending, 0);
-                if let Alone::Published = commit_alone(write, read.as_slice()) {
+                if let Alone::Published = commit_alone(pin, write, read.as_slice()) {
                     return (result, None);
                 }
             }

@@ -8,7 +8,7 @@
 //! Equality of words is equality of values (W3).
 
 use crate::cause::Cause;
-use crate::contention::{Patience, Waiting};
+use crate::contention::{Limit, Patience, Waiting};
 use crate::log::{Read, WriteSet};
 use crate::word::Word;
 
@@ -31,7 +31,7 @@ pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Cause> {
 /// The slow half of `by_reader`: the word differs, perhaps by its lock only.
 #[cold]
 fn still_holds(read: &Read, protected: bool) -> Result<(), Cause> {
-    let mut waiting = Waiting::protected(protected);
+    let mut waiting = Waiting::up_to(Limit::of_attempt(protected));
     loop {
         let now = read.block.look().word();
         if !now.settled().same_value(read.seen()) {

@@ -108,7 +108,7 @@ pub(crate) struct WriteSet {
     filter: u64,
     floor: usize,
     shadowed: usize,
-    /// Some entry was boxed: there is something to retire, or to drop.
+    /// Some entry is, or was, boxed: there is something to retire, or to drop.
     boxed: bool,
     /// See [`WriteSet::is_untidy`].
     untidy: bool,
@@ -211,10 +211,7 @@ impl WriteSet {
     fn push(&mut self, write: Write) {
         let at = self.entries.len();
         self.filter |= filter_bit(write.block);
-        if write.pending.is_boxed() {
-            self.boxed = true;
-            self.untidy = true;
-        }
+        self.boxed |= write.pending.is_boxed();
         self.entries.push(write);
         if at >= SCANNED {
             self.enter_into_index(at);
@@ -373,8 +370,8 @@ impl WriteSet {
         self.entries.clear();
     }
 
-    /// The attempt is no plain update any more, or its set holds more than `entries` and `filter`: anything boxed, shadowed,
-    /// indexed, or waited for.
+    /// The attempt is no plain update any more, or its set holds more than plain entries: anything shadowed, indexed, undone, or waited
+    /// for.
     #[inline(always)]
     pub(crate) const fn is_untidy(&self) -> bool {
         self.untidy
@@ -404,13 +401,13 @@ impl WriteSet {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.filter = 0;
+        self.boxed = false;
     }
 
     /// Empties the set of all that `clear` leaves. Nothing boxed is left in it ([`WriteSet::take_unpublished`]).
     pub(super) fn tidy(&mut self) {
         self.floor = 0;
         self.shadowed = 0;
-        self.boxed = false;
         self.untidy = false;
         self.index.in_use = false;
         if self.entries.capacity() > KEEP {
