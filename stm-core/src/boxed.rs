@@ -142,6 +142,10 @@ impl Unpublished {
         }
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
+
     /// Gives up the ownership: the value has a place again.
     pub(crate) fn forget(self) {
         std::mem::forget(self);

@@ -248,6 +248,7 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         unlock_all(writes);
         return Err(Cause::GaveWay);
     }
+    log.hooks.draw_turn();
     let found = look_at_locked(writes.entries(), reads.as_mut_slice());
     if found.seq_exhausted {
         now = move_clock_on(writes.entries(), now);
@@ -255,10 +256,10 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
         validate::by_committer(reads.as_slice(), writes, protected)
-            .inspect_err(|_| unlock_all(writes))?;
+            .inspect_err(|_| give_up(log))?;
     }
     if !log.commutes.is_empty() {
-        apply_commutes(log).inspect_err(|_| unlock_all(&log.writes))?;
+        apply_commutes(log).inspect_err(|_| give_up(log))?;
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
     log.hooks.note_commit();
@@ -282,6 +283,12 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
 
 fn unlock_all(writes: &WriteSet) {
     writes.entries().iter().for_each(unlock);
+}
+
+#[cold]
+fn give_up(log: &mut Log) {
+    unlock_all(&log.writes);
+    log.hooks.give_turn_up();
 }
 
 /// Step 4: makes the values that were left to functions. The only user code that runs under locks; should it unwind, the

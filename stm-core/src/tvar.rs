@@ -356,19 +356,22 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// assert_eq!(hits.load(), 400);
     /// ```
     pub fn commute(&self, tx: &mut Tx<'_>, f: impl Fn(&T) -> T + Send + 'static) -> Stm<()> {
-        tx.check_writable()?;
         let block = self.pinned_by(tx);
-        let function = TypedFunction {
+        let function = Box::new(TypedFunction {
             f,
             inline: self.is_inline(),
             _type: PhantomData,
-        };
-        if tx.log.writes.find(block).is_none() {
-            tx.log.commute(block, Box::new(function));
+        });
+        let writable = tx.check_writable();
+        if writable.is_ok() && tx.log.writes.find(block).is_none() {
+            tx.log.commute(block, function);
             return Ok(());
         }
+        // What it owns is not to be dropped in the body.
+        tx.log.lay_aside(block, function);
+        writable?;
         let seen = tx.see(block, FormHint::Unknown)?;
-        let pending = tx.shielded(|_| function.apply(seen));
+        let pending = tx.shielded(|tx| tx.log.laid_aside_last().apply(seen));
         tx.stage(block, pending)
     }
 

@@ -269,12 +269,16 @@ impl WriteSet {
         }
     }
 
-    /// Takes back what was buried last.
+    /// Takes back what was buried a moment ago. Others may have been since.
     pub(crate) fn exhume(&mut self, pending: Pending) {
-        if pending.is_boxed() {
-            let last = self.undone.pop().expect("it was buried just now");
-            last.forget();
-        }
+        let Some(twin) = Unpublished::from_pending(pending) else {
+            return;
+        };
+        let at = self.undone.iter().rposition(|buried| buried.is_same(&twin));
+        let buried = self.undone.remove(at.expect("it was buried"));
+        // One value, described twice: it belongs to the caller again.
+        buried.forget();
+        twin.forget();
     }
 
     /// Everything staged from here on can be undone.
@@ -343,6 +347,8 @@ impl WriteSet {
             }
         }
         self.shadowed = 0;
+        // L4.
+        self.index.in_use &= self.entries.len() > SCANNED;
         if self.index.in_use {
             self.index.rebuild(&self.entries);
         }
