@@ -16,15 +16,15 @@ use std::time::Instant;
 
 use crate::cause::Cause;
 use crate::contention;
-use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait};
+use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait, Tenure};
 
 /// How the next attempt of a call is to begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Start {
     Update,
     TrackedSnapshot,
-    /// With the token, which this call holds.
-    Holder,
+    /// With the token, which this call has claimed.
+    Holder(Tenure),
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Call {
     pub(crate) fn note_failure(&mut self, cause: Cause) {
         self.failures = self.failures.saturating_add(1);
         self.gave_way = cause == Cause::GaveWay;
-        if self.start == Start::Holder {
+        if let Start::Holder(_) = self.start {
             self.failed_as_holder = self.failed_as_holder.saturating_add(1);
         }
     }
@@ -71,9 +71,9 @@ impl Call {
     /// Gives the token back, if this call holds it.
     #[cold]
     pub(crate) fn let_go(&mut self) {
-        if self.start == Start::Holder {
+        if let Start::Holder(tenure) = self.start {
             self.start = Start::Update;
-            priority::release();
+            priority::release(tenure);
         }
     }
 
@@ -84,13 +84,12 @@ impl Call {
         if self.gave_way {
             priority::wait_for_release(deadline);
         }
-        if self.start == Start::Holder {
+        if let Start::Holder(_) = self.start {
             return;
         }
         if self.failures >= CLAIM_AFTER {
-            match priority::claim(deadline) {
-                Claim::Claimed => self.start = Start::Holder,
-                Claim::TimedOut | Claim::LeaseOver => {}
+            if let Claim::Claimed(tenure) = priority::claim(deadline) {
+                self.start = Start::Holder(tenure);
             }
             return;
         }
@@ -106,7 +105,7 @@ impl Call {
                 return Pause::Wait(wait);
             }
         }
-        if self.start == Start::Holder {
+        if let Start::Holder(_) = self.start {
             return Pause::Over;
         }
         if self.failures < CLAIM_AFTER {
@@ -114,8 +113,7 @@ impl Call {
             return Pause::Over;
         }
         match priority::poll_claim(waker) {
-            PollClaim::Claimed => self.start = Start::Holder,
-            PollClaim::LeaseOver => {}
+            PollClaim::Claimed(tenure) => self.start = Start::Holder(tenure),
             PollClaim::Wait(wait) => return Pause::Wait(wait),
         }
         Pause::Over
@@ -126,7 +124,7 @@ impl Call {
 impl Drop for Call {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.start == Start::Holder {
+        if let Start::Holder(_) = self.start {
             self.let_go();
         }
     }

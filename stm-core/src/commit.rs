@@ -224,7 +224,7 @@ fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
     let limit = match log.holder {
         None if log.reads.as_slice().is_empty() => Limit::Never,
-        ref holder => Limit::of_attempt(holder.is_some()),
+        ref holder => Limit::of_attempt(holder.as_ref()),
     };
     lock_all(log.writes.entries_mut(), limit)?;
     finish(pin, log)
@@ -242,9 +242,9 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         holder,
         ..
     } = log;
-    let protected = holder.is_some();
+    let limit = Limit::of_attempt(holder.as_ref());
     // After the last lock, before anything is published: see `priority`.
-    if !protected && must_give_way(writes.entries()) {
+    if limit == Limit::Bounded && must_give_way(writes.entries()) {
         unlock_all(writes);
         return Err(Cause::GaveWay);
     }
@@ -255,8 +255,7 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
-        validate::by_committer(reads.as_slice(), writes, protected)
-            .inspect_err(|_| give_up(log))?;
+        validate::by_committer(reads.as_slice(), writes, limit).inspect_err(|_| give_up(log))?;
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| give_up(log))?;
@@ -378,7 +377,7 @@ fn lock_patiently(write: &Write, locked: &[Write], limit: Limit) -> Result<Word,
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if limit != Limit::Protected && must_give_way(locked) {
+        if !matches!(limit, Limit::Protected(_)) && must_give_way(locked) {
             return Err(Cause::GaveWay);
         }
     }

@@ -10,7 +10,7 @@
 //!   many threads share few processors. So: pause for a time that doubles with each failure, up to a bound. What
 //!   comes beyond the bound is in [`crate::call`].
 
-use crate::priority::Holder;
+use crate::priority::{Holder, Tenure};
 use crate::sync::{spin_hint, yield_now};
 
 /// Rounds of doubling spins before the processor is given away: about 100 pause instructions in all.
@@ -41,25 +41,21 @@ pub(crate) enum Limit {
     Bounded,
     /// The same, but not before the lease of the token, which the waiter holds, has run out: others give way to it, so the lock
     /// will come free.
-    Protected,
+    Protected(Tenure),
     /// None: the waiter has read nothing, so another attempt would only come back for the same lock.
     Never,
 }
 
 impl Limit {
     /// For an attempt that may hold the token.
-    pub(crate) const fn of_attempt(holds_token: bool) -> Self {
-        if holds_token {
-            Self::Protected
-        } else {
-            Self::Bounded
-        }
+    pub(crate) fn of_attempt(holder: Option<&Holder>) -> Self {
+        holder.map_or(Self::Bounded, |holder| Self::Protected(holder.tenure()))
     }
 
     fn is_reached(self, rounds: u32) -> bool {
         match self {
             Self::Bounded => rounds >= ROUNDS,
-            Self::Protected => rounds >= ROUNDS && !Holder::lease_runs(),
+            Self::Protected(tenure) => rounds >= ROUNDS && !tenure.lease_runs(),
             Self::Never => false,
         }
     }

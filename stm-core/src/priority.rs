@@ -28,12 +28,15 @@
 //!
 //! # Invariants
 //!
-//! - Q1  Only the holder changes the token and the filters, and it sets the bits of a larger filter before the token leads there.
+//! - Q1  The token changes under the mutex of the line only, by whoever has the present tenure. The bits of a larger filter are
+//!   set before the token leads there.
 //! - Q2  Nobody waits for the token, or for its release, inside a transaction or with a lock held. Nor pinned, but for single
 //!   stores (`TVar::store`, `swap`), whose wait ends with the lease.
 //! - Q3  The holder lets go whenever its call ends, waits or returns to its executor.
-//! - Q4  A lease that has run out stops nobody: a holder that waits for somebody who is stopped by it (joins a thread that
-//!   writes what it has read) holds up the world for that long and no longer. It doubles with each attempt of one holder.
+//! - Q4  A lease that has run out stops nobody, and whoever wants the token takes it over: a holder that waits for somebody who
+//!   is stopped by it, or who wants the token himself (it joins a thread), holds up the world for that long and no longer.
+//!   It doubles with each attempt that fails under the token in one call, so every call has a lease that is long enough
+//!   after a few.
 //!
 //! # Who comes first
 //!
@@ -157,7 +160,9 @@ statics! {
 
 /// A claim's place in line, and everything else that is not looked at by committers that nobody stops.
 struct Line {
-    held: bool,
+    /// Who holds it, by the number of the tenure.
+    held: Option<Tenure>,
+    last_tenure: u64,
     /// Meaningful while nobody holds the token.
     free_since: Option<Instant>,
     /// Meaningful while somebody does.
@@ -169,7 +174,8 @@ struct Line {
 }
 
 static LINE: Mutex<Line> = Mutex::new(Line {
-    held: false,
+    held: None,
+    last_tenure: 0,
     free_since: None,
     lease_ends: None,
     waiting: VecDeque::new(),
@@ -185,7 +191,7 @@ fn line() -> MutexGuard<'static, Line> {
 impl Line {
     /// Whether one who is first in line, or has no place in it, may take the token now.
     fn is_free_for(&self, place: Option<u64>) -> bool {
-        if self.held {
+        if self.lease_left().is_some() {
             return false;
         }
         match self.waiting.front() {
@@ -195,10 +201,16 @@ impl Line {
         }
     }
 
-    fn take(&mut self, place: Option<u64>) {
-        self.held = true;
+    /// From the last holder, if its lease has run out.
+    fn take(&mut self, place: Option<u64>) -> Tenure {
+        self.last_tenure += 1;
+        let tenure = Tenure(self.last_tenure);
+        self.held = Some(tenure);
+        // The filter that the token leads to is the last holder's, until this one's attempt begins.
+        TOKEN.set(0);
         self.renew_lease(0);
         self.waiting.retain(|waiting| Some(*waiting) != place);
+        tenure
     }
 
     /// For the `n`-th attempt of the holder, from 0.
@@ -212,7 +224,7 @@ impl Line {
 
     /// What is left of the lease; None if nobody holds the token, or its lease has run out.
     fn lease_left(&self) -> Option<Duration> {
-        let end = self.lease_ends.filter(|_| self.held)?;
+        let end = self.lease_ends.filter(|_| self.held.is_some())?;
         let left = end.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
@@ -228,6 +240,10 @@ impl Line {
         TaskWait { number, until }
     }
 }
+
+/// One holder's time with the token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tenure(u64);
 
 /// A task that waits for a change of the token. Dropping it ends that.
 #[derive(Debug)]
@@ -265,23 +281,28 @@ pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> bool {
         return false;
     }
     let filter = &FILTERS.0[token as usize - 1];
-    locked.any(|block| filter.contains(block.address())) && lease_runs()
+    locked.any(|block| filter.contains(block.address())) && some_lease_runs()
 }
 
-fn lease_runs() -> bool {
-    let line = line();
-    line.held && line.lease_ends.is_none_or(|end| Instant::now() < end)
+fn some_lease_runs() -> bool {
+    cfg!(loom) || line().lease_left().is_some()
+}
+
+impl Tenure {
+    /// Whether what its holder announces still stops anybody (Q4).
+    pub(crate) fn lease_runs(self) -> bool {
+        let line = line();
+        line.held == Some(self) && (cfg!(loom) || line.lease_left().is_some())
+    }
 }
 
 /// How a wish for the token ended.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a claimed token stops others until it is released"]
 pub(crate) enum Claim {
-    Claimed,
+    Claimed(Tenure),
     /// The deadline came first.
     TimedOut,
-    /// The holder's lease has run out: it stops nobody any more, and may be waiting for this very claim (Q4).
-    LeaseOver,
 }
 
 /// Stands in line for the token. For threads.
@@ -291,20 +312,12 @@ pub(crate) fn claim(deadline: Option<Instant>) -> Claim {
     line.waiting.push_back(place);
     loop {
         if line.is_free_for(Some(place)) {
-            line.take(Some(place));
-            return Claim::Claimed;
+            return Claim::Claimed(line.take(Some(place)));
         }
-        let outcome = if deadline.is_some_and(|end| Instant::now() >= end) {
-            Some(Claim::TimedOut)
-        } else if line.held && line.lease_left().is_none() {
-            Some(Claim::LeaseOver)
-        } else {
-            None
-        };
-        if let Some(outcome) = outcome {
+        if deadline.is_some_and(|end| Instant::now() >= end) {
             line.waiting.retain(|waiting| *waiting != place);
             CHANGED.notify_all();
-            return outcome;
+            return Claim::TimedOut;
         }
         // While it is free, the first in line has its grace.
         let patience = line.lease_left().unwrap_or(GRACE);
@@ -329,9 +342,7 @@ fn wait_for_change(
 #[derive(Debug)]
 #[must_use = "a claimed token stops others until it is released"]
 pub(crate) enum PollClaim {
-    Claimed,
-    /// As [`Claim::LeaseOver`].
-    LeaseOver,
+    Claimed(Tenure),
     Wait(TaskWait),
 }
 
@@ -340,14 +351,10 @@ pub(crate) fn poll_claim(waker: &Waker) -> PollClaim {
     let waker = waker.clone();
     let mut line = line();
     if line.is_free_for(None) {
-        line.take(None);
-        return PollClaim::Claimed;
+        return PollClaim::Claimed(line.take(None));
     }
-    let patience = match line.lease_left() {
-        Some(left) => left,
-        None if line.held => return PollClaim::LeaseOver,
-        None => GRACE,
-    };
+    // While it is free, the first in line has its grace.
+    let patience = line.lease_left().unwrap_or(GRACE);
     PollClaim::Wait(line.await_change(waker, Instant::now() + patience))
 }
 
@@ -379,54 +386,75 @@ pub(crate) fn poll_release(waker: &Waker) -> Option<TaskWait> {
 /// The holder's side of the token, for one attempt.
 #[derive(Debug)]
 pub(crate) struct Holder {
+    tenure: Tenure,
     class: usize,
     reads: usize,
 }
 
 impl Holder {
-    /// Begins the `n`-th attempt (from 0) under the token, with an empty filter and a new lease. The caller has claimed it.
-    pub(crate) fn begin(n: u32) -> Self {
-        line().renew_lease(n);
-        CHANGED.notify_all();
-        let this = Self { class: 0, reads: 0 };
+    /// Begins an attempt under the token, after `failed` such of the same call, with an empty filter and a new lease. None if
+    /// somebody else has taken it over (Q4).
+    pub(crate) fn begin(tenure: Tenure, failed: u32) -> Option<Self> {
+        let mut line = line();
+        if line.held != Some(tenure) {
+            return None;
+        }
+        line.renew_lease(failed);
+        let this = Self {
+            tenure,
+            class: 0,
+            reads: 0,
+        };
         this.filter().clear();
-        this.publish();
-        this
+        TOKEN.set(this.token());
+        drop(line);
+        CHANGED.notify_all();
+        Some(this)
+    }
+
+    pub(crate) fn tenure(&self) -> Tenure {
+        self.tenure
     }
 
     fn filter(&self) -> &'static Filter {
         &FILTERS.0[self.class]
     }
 
-    fn publish(&self) {
-        TOKEN.set(self.class as u64 + 1);
+    fn token(&self) -> u64 {
+        self.class as u64 + 1
     }
 
     /// Announces that `block` is about to be read: step (a). `before` is what was read so far.
     pub(crate) fn announce(&mut self, block: Pinned, before: impl Iterator<Item = Pinned>) {
         self.reads += 1;
         if !self.filter().holds(self.reads) && self.class + 1 < CLASSES.len() {
-            self.class += 1;
-            self.filter().clear();
-            for read in before {
-                self.filter().insert(read.address());
-            }
-            self.publish();
+            self.grow(before);
         }
         self.filter().insert(block.address());
     }
 
-    /// Whether the announcements still stop anybody (Q4).
-    pub(crate) fn lease_runs() -> bool {
-        lease_runs()
+    #[cold]
+    fn grow(&mut self, before: impl Iterator<Item = Pinned>) {
+        let line = line();
+        // Q1: whoever has taken over may be using the larger filter.
+        if line.held != Some(self.tenure) {
+            return;
+        }
+        self.class += 1;
+        self.filter().clear();
+        before.for_each(|block| self.filter().insert(block.address()));
+        TOKEN.set(self.token());
     }
 }
 
-/// Gives the token back.
-pub(crate) fn release() {
-    TOKEN.set(0);
+/// Gives the token back, unless it has been taken over.
+pub(crate) fn release(tenure: Tenure) {
     let mut line = line();
-    line.held = false;
+    if line.held != Some(tenure) {
+        return;
+    }
+    TOKEN.set(0);
+    line.held = None;
     line.free_since = Some(Instant::now());
     line.lease_ends = None;
     let tasks = std::mem::take(&mut line.tasks);

@@ -155,8 +155,8 @@ impl<'t> Tx<'t> {
             // Before the look at the word: see `priority`.
             holder.announce(block, reads.as_slice().iter().map(|r| r.block));
         }
-        let protected = holder.is_some();
-        let mut waiting = Waiting::up_to(Limit::of_attempt(protected));
+        let limit = Limit::of_attempt(holder.as_ref());
+        let mut waiting = Waiting::up_to(limit);
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
                 if waiting.round() == Patience::Spent {
@@ -170,7 +170,7 @@ impl<'t> Tx<'t> {
             }
             if self.log.reads.len() < FLOAT_MAX {
                 seqcst_fence_for_loom();
-                match validate::by_reader(self.log.reads.as_slice(), protected) {
+                match validate::by_reader(self.log.reads.as_slice(), limit) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
                         return Ok(seen);
@@ -180,7 +180,7 @@ impl<'t> Tx<'t> {
             }
             let now = clock().advance_to(look.version());
             seqcst_fence_for_loom();
-            match validate::by_reader(self.log.reads.as_slice(), protected) {
+            match validate::by_reader(self.log.reads.as_slice(), limit) {
                 // T3: round again, for the value must be read after the clock was.
                 Ok(()) => {
                     self.rv = now.time();

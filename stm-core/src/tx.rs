@@ -126,10 +126,14 @@ impl<'t> Tx<'t> {
         match self.call.start {
             Start::Update => {}
             Start::TrackedSnapshot => self.track(),
-            Start::Holder => {
-                self.log.holder = Some(Holder::begin(self.call.tries_as_holder()));
-                // Every read goes the long way, which announces it.
-                self.log.writes.slow_down();
+            Start::Holder(tenure) => {
+                self.log.holder = Holder::begin(tenure, self.call.tries_as_holder());
+                if self.log.holder.is_some() {
+                    // Every read goes the long way, which announces it.
+                    self.log.writes.slow_down();
+                } else {
+                    self.call.start = Start::Update;
+                }
             }
         }
     }

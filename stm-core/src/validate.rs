@@ -18,11 +18,11 @@ use crate::word::Word;
 ///
 /// [`Cause::ReadChanged`], or [`Cause::ReadLocked`] if patience ended.
 #[inline]
-pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Cause> {
+pub(crate) fn by_reader(reads: &[Read], limit: Limit) -> Result<(), Cause> {
     for read in reads {
         // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
         if !read.block.look().word().same_value(read.seen()) {
-            still_holds(read, protected)?;
+            still_holds(read, limit)?;
         }
     }
     Ok(())
@@ -30,8 +30,8 @@ pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Cause> {
 
 /// The slow half of `by_reader`: the word differs, perhaps by its lock only.
 #[cold]
-fn still_holds(read: &Read, protected: bool) -> Result<(), Cause> {
-    let mut waiting = Waiting::up_to(Limit::of_attempt(protected));
+fn still_holds(read: &Read, limit: Limit) -> Result<(), Cause> {
+    let mut waiting = Waiting::up_to(limit);
     loop {
         let now = read.block.look().word();
         if !now.settled().same_value(read.seen()) {
@@ -48,23 +48,19 @@ fn still_holds(read: &Read, protected: bool) -> Result<(), Cause> {
 
 /// For a committer that has locked `writes`: every read still holds and nobody else is about to replace it.
 ///
-/// One that is `protected` waits for other locks all the same: their owners finish, or see that they must give way.
+/// One that is protected waits for other locks all the same: their owners finish, or see that they must give way.
 ///
 /// # Errors
 ///
 /// [`Cause::CommitChanged`].
 #[inline(always)]
-pub(crate) fn by_committer(
-    reads: &[Read],
-    writes: &WriteSet,
-    protected: bool,
-) -> Result<(), Cause> {
+pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet, limit: Limit) -> Result<(), Cause> {
     for read in reads {
         let now = read.block.look().word();
         if now.same_value(read.seen()) || locked_by_us(read, now, writes) {
             continue;
         }
-        if !protected || still_holds(read, protected).is_err() {
+        if limit == Limit::Bounded || still_holds(read, limit).is_err() {
             return Err(Cause::CommitChanged);
         }
     }
