@@ -47,16 +47,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 
-use crate::block::{Look, Seen};
+use crate::block::{Look, Pinned, Seen};
 use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Patience, Waiting};
+use crate::context;
 use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::priority;
 use crate::reclaim::Pin;
-use crate::validate;
+use crate::validate::{self, Failure};
 use crate::wait::WakeList;
 use crate::word::{AtomicWord, TryLock, Word};
 
@@ -176,7 +177,8 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
 #[inline(never)]
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
-    lock_all(log.writes.entries_mut(), log.holder.is_some())?;
+    lock_all(log.writes.entries_mut(), log.holder.is_some())
+        .map_err(|failure| note_blame(&mut log.blamed, failure))?;
     finish(pin, log)
 }
 
@@ -190,13 +192,14 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         reads,
         writes,
         holder,
+        blamed,
         ..
     } = log;
     let protected = holder.is_some();
     // After the last lock, before anything is published: see `priority`.
-    if !protected && must_give_way(writes.entries()) {
+    if !protected && let Some(failure) = must_give_way(writes.entries()) {
         unlock_all(writes);
-        return Err(Cause::GaveWay);
+        return Err(note_blame(blamed, failure));
     }
     let found = look_at_locked(writes.entries(), reads.as_mut_slice());
     if found.seq_exhausted {
@@ -205,7 +208,8 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
         validate::by_committer(reads.as_slice(), writes, protected)
-            .inspect_err(|_| unlock_all(writes))?;
+            .inspect_err(|_| unlock_all(writes))
+            .map_err(|failure| note_blame(blamed, failure))?;
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| unlock_all(&log.writes))?;
@@ -228,6 +232,13 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     }
     writes.forget_published();
     Ok(())
+}
+
+/// The cause of the failure; the variable goes into the log.
+#[cold]
+fn note_blame(blamed: &mut Option<Pinned>, failure: Failure) -> Cause {
+    *blamed = Some(failure.over);
+    failure.cause
 }
 
 fn unlock_all(writes: &WriteSet) {
@@ -294,12 +305,17 @@ fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
     found
 }
 
-fn must_give_way(locked: &[Write]) -> bool {
-    priority::is_held() && priority::stops(locked.iter().map(|w| w.block))
+fn must_give_way(locked: &[Write]) -> Option<Failure> {
+    if !priority::is_held() {
+        return None;
+    }
+    let over = priority::stops(locked.iter().map(|w| w.block))?;
+    let cause = Cause::GaveWay;
+    Some(Failure { cause, over })
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
-fn lock_all(writes: &mut [Write], protected: bool) -> Result<(), Cause> {
+fn lock_all(writes: &mut [Write], protected: bool) -> Result<(), Failure> {
     for at in 0..writes.len() {
         let (locked, rest) = writes.split_at_mut(at);
         let write = &mut rest[0];
@@ -315,17 +331,20 @@ fn lock_all(writes: &mut [Write], protected: bool) -> Result<(), Cause> {
 /// Waits for a lock while `locked` are held. Those must be given up when the holder of the token wants one of them: it may
 /// be waiting for it while it owns what is waited for here.
 #[cold]
-fn lock_patiently(write: &Write, locked: &[Write], protected: bool) -> Result<Word, Cause> {
+fn lock_patiently(write: &Write, locked: &[Write], protected: bool) -> Result<Word, Failure> {
     let mut waiting = Waiting::protected(protected);
     while waiting.round() == Patience::Left {
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if !protected && must_give_way(locked) {
-            return Err(Cause::GaveWay);
+        if !protected && let Some(failure) = must_give_way(locked) {
+            return Err(failure);
         }
     }
-    Err(Cause::CommitLocked)
+    Err(Failure {
+        cause: Cause::CommitLocked,
+        over: write.block,
+    })
 }
 
 /// Gives up: the word goes back to what the lock replaced, WAITERS included.
@@ -360,6 +379,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
         .map(|w| history::save(w.block, w.replaced.version(), w.block.get().own_bits()))
         .collect();
     publish(writes, version);
+    context::tally(|tally| tally.history_nodes.add(made.len() as u64));
     for node in made {
         // SAFETY: H2; snapshots that may walk to it pinned before.
         unsafe { pin.retire(move || history::free(node)) };

@@ -15,9 +15,11 @@ use std::task::{Context as TaskContext, Poll};
 use crate::alarm::Alarm;
 use crate::call::{Call, Pause};
 use crate::context;
+use crate::diagnostics::origin::Origin;
 use crate::error::{Abort, Stm};
 use crate::options::{Limits, Unlimited};
 use crate::run::{Step, attempt};
+use crate::sight;
 use crate::tx::Tx;
 use crate::wait::{Registration, Waiter, earlier};
 
@@ -168,9 +170,10 @@ where
                 ),
             };
             let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
+            let origin = Origin::new(this.what, this.caller);
             let patience_ends = call.attempt.saturating_add(ATTEMPTS_PER_POLL);
             loop {
-                match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
+                match attempt(&mut call, ctx, &mut body, origin, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(Ok(result)),
                     Step::Done(Err(never)) => match never {},
                     Step::Changed => {
@@ -241,7 +244,7 @@ enum Settled<S> {
 ///
 /// A poll without a wake-up only does this: it does not run the body.
 fn settle<L: Limits>(
-    call: Call,
+    mut call: Call,
     mut registration: Box<Registration>,
     limits: &L,
     cx: &TaskContext<'_>,
@@ -249,6 +252,8 @@ fn settle<L: Limits>(
     registration.waiter().refresh(cx.waker());
     registration.end_at(limits.deadline());
     if registration.waiter().is_woken() {
+        sight::note_wake(&mut call, registration.waiter());
+        drop(registration);
         Settled::Woken(limits.go_on(&call).map(|()| call))
     } else {
         Settled::Asleep(State::Waiting(call, registration))

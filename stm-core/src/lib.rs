@@ -92,6 +92,7 @@ mod read_tx;
 mod reclaim;
 mod run;
 mod shield;
+mod sight;
 #[allow(unsafe_code)]
 mod snapshot;
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]

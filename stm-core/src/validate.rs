@@ -7,10 +7,18 @@
 //!
 //! Equality of words is equality of values (W3).
 
+use crate::block::Pinned;
 use crate::cause::Cause;
 use crate::contention::{Patience, Waiting};
 use crate::log::{Read, WriteSet};
 use crate::word::Word;
+
+/// What is not as it should be, and over which variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    pub(crate) over: Pinned,
+}
 
 /// For a reader: every read still holds, at some moment during this call.
 ///
@@ -18,11 +26,14 @@ use crate::word::Word;
 ///
 /// [`Cause::ReadChanged`], or [`Cause::ReadLocked`] if patience ended.
 #[inline]
-pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Cause> {
+pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Failure> {
     for read in reads {
         // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
         if !read.block.look().word().same_value(read.seen()) {
-            still_holds(read, protected)?;
+            still_holds(read, protected).map_err(|cause| Failure {
+                cause,
+                over: read.block,
+            })?;
         }
     }
     Ok(())
@@ -58,14 +69,17 @@ pub(crate) fn by_committer(
     reads: &[Read],
     writes: &WriteSet,
     protected: bool,
-) -> Result<(), Cause> {
+) -> Result<(), Failure> {
     for read in reads {
         let now = read.block.look().word();
         if now.same_value(read.seen()) || locked_by_us(read, now, writes) {
             continue;
         }
         if !protected || still_holds(read, protected).is_err() {
-            return Err(Cause::CommitChanged);
+            return Err(Failure {
+                cause: Cause::CommitChanged,
+                over: read.block,
+            });
         }
     }
     Ok(())

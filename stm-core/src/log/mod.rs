@@ -41,6 +41,8 @@ pub(crate) struct Log {
     pub(crate) wait_until: Option<Instant>,
     /// Of a function that unwound in the commit.
     pub(crate) panic: Option<Box<dyn Any + Send>>,
+    /// The variable over which the attempt fails, if it does.
+    pub(crate) blamed: Option<Pinned>,
     /// The attempt holds the token: what it reads is announced.
     pub(crate) holder: Option<Holder>,
 }
@@ -64,6 +66,7 @@ impl Log {
             wakes: WakeList::new(),
             wait_until: None,
             panic: None,
+            blamed: None,
             holder: None,
         }
     }
@@ -113,6 +116,7 @@ impl Log {
             Some(self.aftermath())
         };
         self.wait_until = None;
+        self.blamed = None;
         self.holder = None;
         self.writes.tidy();
         self.clear_tidy();
