@@ -15,7 +15,6 @@ use std::task::{Context as TaskContext, Poll};
 use crate::alarm::Alarm;
 use crate::call::{Call, Pause};
 use crate::context;
-use crate::diagnostics::origin::Origin;
 use crate::error::{Abort, Stm};
 use crate::options::{Limits, Unlimited};
 use crate::run::{Step, attempt};
@@ -170,10 +169,10 @@ where
                 ),
             };
             let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
-            let origin = Origin::new(this.what, this.caller);
+            let (what, caller) = (this.what, this.caller);
             let patience_ends = call.attempt.saturating_add(ATTEMPTS_PER_POLL);
             loop {
-                match attempt(&mut call, ctx, &mut body, origin, Waiter::of_a_task) {
+                match attempt(&mut call, ctx, &mut body, what, caller, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(Ok(result)),
                     Step::Done(Err(never)) => match never {},
                     Step::Changed => {

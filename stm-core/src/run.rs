@@ -52,12 +52,15 @@ pub(crate) enum Step<R, E> {
 }
 
 /// One attempt of `call`, cleared away to the last bit.
+///
+/// `what` and `caller` are the parts of an [`Origin`], which only the unusual ends put together.
 #[inline(always)]
 pub(crate) fn attempt<R, E>(
     call: &mut Call,
     ctx: &Context,
     body: &mut impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
-    origin: Origin,
+    what: &'static str,
+    caller: &'static Location<'static>,
     waiter: impl FnOnce(Origin) -> Waiter,
 ) -> Step<R, E> {
     call.attempt += 1;
@@ -76,7 +79,7 @@ pub(crate) fn attempt<R, E>(
                     conclude(inside, pin, Parting::Now);
                 }
                 if observer::hears_commits() {
-                    sight::tell_commit(call.attempt, origin);
+                    sight::tell_commit(call.attempt, Origin::new(what, caller));
                 }
                 return Step::Done(Ok(result));
             }
@@ -85,10 +88,14 @@ pub(crate) fn attempt<R, E>(
             Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
         },
         Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
-        Ok(Err(Abort::Control(control))) => (tx.stop(control, || waiter(origin)), Ok(Err(None))),
+        Ok(Err(Abort::Control(control))) => {
+            let waiter = move || waiter(Origin::new(what, caller));
+            (tx.stop(control, waiter), Ok(Err(None)))
+        }
         Err(panic) => (Verdict::Unwound, Err(panic)),
     };
     tx.end_failed(&verdict);
+    let origin = Origin::new(what, caller);
     not_committed(inside, pin, verdict, answer, call, origin)
 }
 
@@ -166,10 +173,16 @@ pub(crate) fn run<R, E, L: Limits>(
 ) -> Result<Result<R, E>, L::Stopped> {
     context::with(|ctx| {
         ctx.assert_outside(what, caller);
-        let origin = Origin::new(what, caller);
         let mut call = Call::new();
         loop {
-            match attempt(&mut call, ctx, &mut body, origin, Waiter::of_this_thread) {
+            match attempt(
+                &mut call,
+                ctx,
+                &mut body,
+                what,
+                caller,
+                Waiter::of_this_thread,
+            ) {
                 Step::Done(result) => return Ok(result),
                 Step::Again => {
                     call.pause(limits.deadline());
