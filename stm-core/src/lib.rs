@@ -44,6 +44,8 @@
 //!   poisoning. No user code runs while a variable is locked.
 //! - **Threads and tasks alike.** [`atomically_async`] serves tasks of any executor; dropping its future cancels cleanly.
 //!
+//! - **Sight.** [`diagnostics`] says what has failed how often, over which variable and where it was run from, and who waits for what.
+//!
 //! # What is not
 //!
 //! - A body may run several times, so it must not have effects of its own; [`forbid_in_transaction`] guards what must not be in one.
@@ -126,4 +128,6 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../../docs/internals.md")]
     struct Internals;
+    #[doc = include_str!("../../docs/contention.md")]
+    struct Contention;
 }
