@@ -41,10 +41,10 @@ pub(crate) struct Log {
     pub(crate) wait_until: Option<Instant>,
     /// Of a function that unwound in the commit.
     pub(crate) panic: Option<Box<dyn Any + Send>>,
-    /// The variable over which the attempt fails, if it does.
-    pub(crate) blamed: Option<Pinned>,
     /// The attempt holds the token: what it reads is announced.
     pub(crate) holder: Option<Holder>,
+    /// The variable over which the attempt fails, if it does.
+    pub(crate) blamed: Option<Pinned>,
 }
 
 /// A state of the log to go back to.
@@ -66,8 +66,8 @@ impl Log {
             wakes: WakeList::new(),
             wait_until: None,
             panic: None,
-            blamed: None,
             holder: None,
+            blamed: None,
         }
     }
 
@@ -116,8 +116,8 @@ impl Log {
             Some(self.aftermath())
         };
         self.wait_until = None;
-        self.blamed = None;
         self.holder = None;
+        self.blamed = None;
         self.writes.tidy();
         self.clear_tidy();
         aftermath
