@@ -19,6 +19,9 @@
 //!   the transaction that dropped the last handle may still publish into it. Neither `prev` nor history is
 //!   freed with it; their committers retired them.
 //! - S3  A count that has reached zero never rises again ([`Pinned::try_acquire`] declines).
+//!
+//! The highest bit of the count is no part of it: it says that the diagnostics' table speaks of this block (D1, D2 in
+//! `diagnostics::known`).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,6 +30,7 @@ use std::ptr::NonNull;
 use crate::boxed::{self, NodeHeader, NodeOps, Pending, PendingView};
 use crate::clock::Time;
 use crate::context;
+use crate::diagnostics::known;
 use crate::history::HistoryNode;
 use crate::pool;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -47,6 +51,9 @@ const _: () = assert!(
     size_of::<Block>() == 32,
     "P9: a word variable stays within 48 bytes"
 );
+
+/// In `handles`: something is known of this block elsewhere.
+const KNOWN: usize = 1 << (usize::BITS - 1);
 
 impl Block {
     fn new(word: Word, bits: u64, tail: *mut ()) -> NonNull<Self> {
@@ -98,6 +105,20 @@ impl Block {
         self.tail.store(head.cast(), Ordering::Release);
     }
 
+    /// Something is about to be entered into the diagnostics' table, which the end of this block has to take out.
+    ///
+    /// Relaxed: whoever frees the block comes after the caller's handle or pin (D1).
+    pub(crate) fn mark_known(&self) {
+        if !self.is_known() {
+            self.handles.fetch_or(KNOWN, Ordering::Relaxed);
+        }
+    }
+
+    /// Relaxed: as in `mark_known`.
+    fn is_known(&self) -> bool {
+        self.handles.load(Ordering::Relaxed) & KNOWN != 0
+    }
+
     /// Frees the block and, if boxed, its current value.
     ///
     /// # Safety
@@ -107,6 +128,9 @@ impl Block {
         // SAFETY: S1, nobody else can reach the block.
         let (word, tail) = unsafe {
             let block = block.as_ref();
+            if block.is_known() {
+                known::forget(std::ptr::from_ref(block).addr());
+            }
             (block.word.sample(), block.tail.load(Ordering::Acquire))
         };
         // SAFETY: as above; it was placed by `new`.
@@ -169,7 +193,7 @@ impl Clone for BlockHandle {
     fn clone(&self) -> Self {
         // Relaxed: a new handle is made from one that is alive; it is handed on by other means.
         let before = self.block().handles.fetch_add(1, Ordering::Relaxed);
-        if before > usize::MAX / 2 {
+        if before & !KNOWN > KNOWN / 2 {
             // As `Arc` does: so many forgotten clones would wrap the count into use after free.
             std::process::abort();
         }
@@ -180,7 +204,7 @@ impl Clone for BlockHandle {
 impl Drop for BlockHandle {
     fn drop(&mut self) {
         // AcqRel: the Release half publishes this thread's uses of the block, the Acquire half lets the last one see all of them.
-        if self.block().handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.block().handles.fetch_sub(1, Ordering::AcqRel) & !KNOWN == 1 {
             let block = self.0;
             context::with(|ctx| {
                 // SAFETY: S1, the count is zero, so threads that pin from now on have no way to the block.
@@ -224,7 +248,7 @@ impl Pinned {
     pub(crate) fn try_acquire(self) -> Option<BlockHandle> {
         let handles = &self.get().handles;
         let mut now = handles.load(Ordering::Relaxed);
-        while now != 0 {
+        while now & !KNOWN != 0 {
             // Relaxed: as in `clone`; the block itself is alive by the pin.
             match handles.compare_exchange(now, now + 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(BlockHandle(self.0)),

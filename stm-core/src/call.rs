@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use crate::cause::Cause;
 use crate::contention;
+use crate::context;
 use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait, Tenure};
 
 /// How the next attempt of a call is to begin.
@@ -41,6 +42,8 @@ pub(crate) struct Call {
     gave_way: bool,
     /// Attempts that failed though this call held the token.
     failed_as_holder: u8,
+    /// It was woken from a wait, and has not waited since.
+    pub(crate) woken: bool,
 }
 
 impl Call {
@@ -52,6 +55,7 @@ impl Call {
             may_be_snapshot: true,
             gave_way: false,
             failed_as_holder: 0,
+            woken: false,
         }
     }
 
@@ -61,6 +65,12 @@ impl Call {
         if let Start::Holder(_) = self.start {
             self.failed_as_holder = self.failed_as_holder.saturating_add(1);
         }
+    }
+
+    /// The token is this call's now.
+    fn note_priority(&mut self, tenure: Tenure) {
+        self.start = Start::Holder(tenure);
+        context::tally(|tally| tally.priorities.add(1));
     }
 
     /// Attempts under the token before this one.
@@ -89,7 +99,7 @@ impl Call {
         }
         if self.failures >= CLAIM_AFTER {
             if let Claim::Claimed(tenure) = priority::claim(deadline) {
-                self.start = Start::Holder(tenure);
+                self.note_priority(tenure);
             }
             return;
         }
@@ -113,7 +123,7 @@ impl Call {
             return Pause::Over;
         }
         match priority::poll_claim(waker) {
-            PollClaim::Claimed(tenure) => self.start = Start::Holder(tenure),
+            PollClaim::Claimed(tenure) => self.note_priority(tenure),
             PollClaim::Wait(wait) => return Pause::Wait(wait),
         }
         Pause::Over

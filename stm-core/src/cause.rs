@@ -75,37 +75,102 @@ impl fmt::Display for Control {
 
 impl std::error::Error for Control {}
 
-/// Why an attempt was thrown away.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cause {
+/// Why an attempt was thrown away: what [`Stats`](crate::diagnostics::Stats) counts by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Cause {
     /// A variable stayed locked for longer than a reader waits.
     ReadLocked,
     /// A variable read earlier had been replaced by the time a newer one was read.
     ReadChanged,
-    /// A converted transaction needs an old inline value, which is kept for tracked snapshots only.
+    /// An attempt that had gone on as a snapshot needs an old word-sized value, which is kept only for those that are
+    /// snapshots from their begin: as such it runs again.
     OldValueGone,
     /// The body wrote after the attempt had become a snapshot.
     WroteInSnapshot,
     /// A variable to be written stayed locked for longer than a committer waits.
     CommitLocked,
-    /// A variable read was replaced, or is being replaced, at commit.
+    /// A variable read was replaced, or was being replaced, at commit.
     CommitChanged,
     /// The body went on after an operation had failed, or after it had caught a panic out of one.
     Swallowed,
-    /// Something to be written had been read by the holder of the token.
+    /// Something to be written had been read by the transaction that has priority.
     GaveWay,
-    /// A function that was to be applied at commit unwound.
+    /// A function that was to be applied at commit panicked.
     CommutePanicked,
     /// The body returned a conflict that this attempt had not given it.
     Foreign,
 }
 
 impl Cause {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::ReadLocked,
+        Self::ReadChanged,
+        Self::OldValueGone,
+        Self::WroteInSnapshot,
+        Self::CommitLocked,
+        Self::CommitChanged,
+        Self::Swallowed,
+        Self::GaveWay,
+        Self::CommutePanicked,
+        Self::Foreign,
+    ];
+
+    /// What reports call it.
+    ///
+    /// ```
+    /// use stm_core::diagnostics::Cause;
+    ///
+    /// assert_eq!(Cause::CommitChanged.name(), "read changed at commit");
+    /// assert_eq!(Cause::CommitChanged.to_string(), Cause::CommitChanged.name());
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadLocked => "read locked",
+            Self::ReadChanged => "read changed",
+            Self::OldValueGone => "old value gone",
+            Self::WroteInSnapshot => "wrote in a snapshot",
+            Self::CommitLocked => "locked at commit",
+            Self::CommitChanged => "read changed at commit",
+            Self::Swallowed => "error swallowed",
+            Self::GaveWay => "gave way to priority",
+            Self::CommutePanicked => "commute function panicked",
+            Self::Foreign => "foreign conflict",
+        }
+    }
+
     /// True if the attempt failed over what it read, before its commit: a snapshot would not have.
     pub(crate) const fn spares_a_snapshot(self) -> bool {
         matches!(
             self,
             Self::ReadLocked | Self::ReadChanged | Self::OldValueGone
         )
+    }
+
+    /// True if some variable was in the way: the body's own doing is nobody's fault.
+    pub(crate) const fn is_over_a_variable(self) -> bool {
+        !matches!(
+            self,
+            Self::Swallowed | Self::CommutePanicked | Self::Foreign
+        )
+    }
+}
+
+const _: () = {
+    let mut at = 0;
+    while at < Cause::ALL.len() {
+        assert!(
+            Cause::ALL[at] as usize == at,
+            "a histogram counts by these numbers"
+        );
+        at += 1;
+    }
+};
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }

@@ -47,16 +47,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 
-use crate::block::{Look, Seen};
+use crate::block::{Look, Pinned, Seen};
 use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Limit, Patience, Waiting};
+use crate::context;
 use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::priority;
 use crate::reclaim::Pin;
-use crate::validate;
+use crate::validate::{self, Failure};
 use crate::wait::WakeList;
 use crate::word::{AtomicWord, TryLock, Word};
 
@@ -223,10 +224,11 @@ fn still_hold<const N: usize>(reads: &[Read], writes: [&Write; N]) -> bool {
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
     let limit = match log.holder {
-        None if log.reads.as_slice().is_empty() => Limit::Never,
+        None if log.reads.as_slice().is_empty() => Limit::Long,
         ref holder => Limit::of_attempt(holder.as_ref()),
     };
-    lock_all(log.writes.entries_mut(), limit)?;
+    lock_all(log.writes.entries_mut(), limit)
+        .map_err(|failure| note_blame(&mut log.blamed, failure))?;
     finish(pin, log)
 }
 
@@ -240,13 +242,16 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         reads,
         writes,
         holder,
+        blamed,
         ..
     } = log;
     let limit = Limit::of_attempt(holder.as_ref());
     // After the last lock, before anything is published: see `priority`.
-    if limit == Limit::Bounded && must_give_way(writes.entries()) {
+    if limit == Limit::Bounded
+        && let Some(failure) = must_give_way(writes.entries())
+    {
         unlock_all(writes);
-        return Err(Cause::GaveWay);
+        return Err(note_blame(blamed, failure));
     }
     log.hooks.draw_turn();
     let found = look_at_locked(writes.entries(), reads.as_mut_slice());
@@ -255,7 +260,9 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
-        validate::by_committer(reads.as_slice(), writes, limit).inspect_err(|_| give_up(log))?;
+        validate::by_committer(reads.as_slice(), writes, limit)
+            .map_err(|failure| note_blame(blamed, failure))
+            .inspect_err(|_| give_up(log))?;
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| give_up(log))?;
@@ -278,6 +285,13 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     }
     writes.forget_published();
     Ok(())
+}
+
+/// The cause of the failure; the variable goes into the log.
+#[cold]
+fn note_blame(blamed: &mut Option<Pinned>, failure: Failure) -> Cause {
+    *blamed = Some(failure.over);
+    failure.cause
 }
 
 fn unlock_all(writes: &WriteSet) {
@@ -350,12 +364,17 @@ fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
     found
 }
 
-fn must_give_way(locked: &[Write]) -> bool {
-    priority::is_held() && priority::stops(locked.iter().map(|w| w.block))
+fn must_give_way(locked: &[Write]) -> Option<Failure> {
+    if !priority::is_held() {
+        return None;
+    }
+    let over = priority::stops(locked.iter().map(|w| w.block))?;
+    let cause = Cause::GaveWay;
+    Some(Failure { cause, over })
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
-fn lock_all(writes: &mut [Write], limit: Limit) -> Result<(), Cause> {
+fn lock_all(writes: &mut [Write], limit: Limit) -> Result<(), Failure> {
     for at in 0..writes.len() {
         let (locked, rest) = writes.split_at_mut(at);
         let write = &mut rest[0];
@@ -371,17 +390,22 @@ fn lock_all(writes: &mut [Write], limit: Limit) -> Result<(), Cause> {
 /// Waits for a lock while `locked` are held. Those must be given up when the holder of the token wants one of them: it may
 /// be waiting for it while it owns what is waited for here.
 #[cold]
-fn lock_patiently(write: &Write, locked: &[Write], limit: Limit) -> Result<Word, Cause> {
+fn lock_patiently(write: &Write, locked: &[Write], limit: Limit) -> Result<Word, Failure> {
     let mut waiting = Waiting::up_to(limit);
     while waiting.round() == Patience::Left {
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if !matches!(limit, Limit::Protected(_)) && must_give_way(locked) {
-            return Err(Cause::GaveWay);
+        if !matches!(limit, Limit::Protected(_))
+            && let Some(failure) = must_give_way(locked)
+        {
+            return Err(failure);
         }
     }
-    Err(Cause::CommitLocked)
+    Err(Failure {
+        cause: Cause::CommitLocked,
+        over: write.block,
+    })
 }
 
 /// Gives up: the word goes back to what the lock replaced, WAITERS included.
@@ -416,6 +440,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
         .map(|w| history::save(w.block, w.replaced.version(), w.block.get().own_bits()))
         .collect();
     publish(writes, version);
+    context::tally(|tally| tally.history_nodes.add(made.len() as u64));
     for node in made {
         // SAFETY: H2; snapshots that may walk to it pinned before.
         unsafe { pin.retire(move || history::free(node)) };

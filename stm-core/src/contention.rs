@@ -42,8 +42,9 @@ pub(crate) enum Limit {
     /// The same, but not before the lease of the token, which the waiter holds, has run out: others give way to it, so the lock
     /// will come free.
     Protected(Tenure),
-    /// None: the waiter has read nothing, so another attempt would only come back for the same lock.
-    Never,
+    /// Many times the number: the waiter has read nothing, so another attempt would only come back for the same lock. Not
+    /// without end, for a call may have a deadline, which is looked at between attempts.
+    Long,
 }
 
 impl Limit {
@@ -56,7 +57,7 @@ impl Limit {
         match self {
             Self::Bounded => rounds >= ROUNDS,
             Self::Protected(tenure) => rounds >= ROUNDS && !tenure.lease_runs(),
-            Self::Never => false,
+            Self::Long => rounds >= 64 * ROUNDS,
         }
     }
 }

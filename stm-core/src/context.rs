@@ -1,4 +1,4 @@
-//! What each thread keeps between transactions: its membership in the collector, its log, and whether it is
+//! What each thread keeps between transactions: its membership in the collector, its log, its counts, and whether it is
 //! inside a transaction now.
 //!
 //! # Invariants
@@ -16,9 +16,10 @@
 //! collector may free values, whose drops come here again; were each to join the collector anew, each would free some
 //! more inside the other, and the stack would end before the garbage does.
 
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::panic::Location;
 
+use crate::diagnostics::stats::{Membership, Tally};
 use crate::log::{Aftermath, Log, PutOff};
 use crate::pool;
 use crate::reclaim::{Participant, Pin};
@@ -36,6 +37,8 @@ enum Where {
 pub(crate) struct Context {
     /// Made at the first pin, taken out only by `drop`.
     participant: UnsafeCell<Option<Participant>>,
+    /// Made with the first participant.
+    membership: OnceCell<Membership>,
     at: Cell<Where>,
     put_off: RefCell<Vec<PutOff>>,
     log: UnsafeCell<Log>,
@@ -62,6 +65,12 @@ pub(crate) fn with<R>(f: impl FnOnce(&Context) -> R) -> R {
     // before it began, and then `try_with` has said so. A stand-in that was found belongs to a call further out on this
     // stack; one that was made lives in `made`.
     f(unsafe { &*ctx })
+}
+
+/// Counts something rare, where no context is at hand.
+#[cold]
+pub(crate) fn tally(count: impl FnOnce(&Tally)) {
+    with(|ctx| ctx.tally().map(count));
 }
 
 /// A context for the time after `CONTEXT`: the one that this call has made, or null.
@@ -123,6 +132,7 @@ impl Context {
     const fn new() -> Self {
         Self {
             participant: UnsafeCell::new(None),
+            membership: OnceCell::new(),
             at: Cell::new(Where::Outside),
             put_off: RefCell::new(Vec::new()),
             log: UnsafeCell::new(Log::new()),
@@ -141,9 +151,24 @@ impl Context {
 
     #[cold]
     fn join_and_pin(&self) -> Pin {
+        self.membership.get_or_init(Membership::register);
         let participant = Participant::register();
         // SAFETY: as in `pin`; there is none, so nobody holds a reference to it.
         unsafe { (*self.participant.get()).insert(participant) }.pin()
+    }
+
+    /// Where this thread counts, once it has pinned.
+    #[inline(always)]
+    pub(crate) fn tally(&self) -> Option<&Tally> {
+        self.membership.get().map(Membership::tally)
+    }
+
+    /// One more transaction of this thread has taken effect.
+    #[inline(always)]
+    pub(crate) fn count_commit(&self) {
+        if let Some(tally) = self.tally() {
+            tally.commits.add(1);
+        }
     }
 
     pub(crate) fn is_inside(&self) -> bool {

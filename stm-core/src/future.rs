@@ -19,6 +19,7 @@ use crate::error::{Abort, Stm};
 use crate::options::{Limits, Unlimited};
 use crate::priority::TaskWait;
 use crate::run::{Step, attempt};
+use crate::sight;
 use crate::tx::Tx;
 use crate::wait::{Registration, Waiter};
 
@@ -170,9 +171,10 @@ where
                 ),
             };
             let mut body = |tx: &mut Tx<'_>| (this.body)(tx).map_err(Abort::<Infallible>::Control);
+            let (what, caller) = (this.what, this.caller);
             let patience_ends = call.attempt.saturating_add(ATTEMPTS_PER_POLL);
             loop {
-                match attempt(&mut call, ctx, &mut body, Waiter::of_a_task) {
+                match attempt(&mut call, ctx, &mut body, what, caller, Waiter::of_a_task) {
                     Step::Done(Ok(result)) => return Poll::Ready(Ok(result)),
                     Step::Done(Err(never)) => match never {},
                     Step::Changed => {
@@ -246,7 +248,7 @@ enum Settled<S> {
 ///
 /// A poll without a wake-up only does this: it does not run the body.
 fn settle<L: Limits>(
-    call: Call,
+    mut call: Call,
     mut registration: Box<Registration>,
     limits: &L,
     cx: &TaskContext<'_>,
@@ -254,6 +256,8 @@ fn settle<L: Limits>(
     registration.waiter().refresh(cx.waker());
     registration.end_at(limits.deadline());
     if registration.waiter().is_woken() {
+        sight::note_wake(&mut call, registration.waiter());
+        drop(registration);
         Settled::Woken(limits.go_on(&call).map(|()| call))
     } else {
         Settled::Asleep(State::Waiting(call, registration))

@@ -46,6 +46,8 @@
 //!   poisoning. No user code runs while a variable is locked.
 //! - **Threads and tasks alike.** [`atomically_async`] serves tasks of any executor; dropping its future cancels cleanly.
 //!
+//! - **Sight.** [`diagnostics`] says what has failed how often, over which variable and where it was run from, and who waits for what.
+//!
 //! # What is not
 //!
 //! - A body may run several times, so it must not have effects of its own; [`forbid_in_transaction`] guards what must not be in one.
@@ -96,6 +98,7 @@ mod read_tx;
 mod reclaim;
 mod run;
 mod shield;
+mod sight;
 #[allow(unsafe_code)]
 mod snapshot;
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
@@ -131,4 +134,6 @@ mod documents {
     struct Internals;
     #[doc = include_str!("../../docs/progress.md")]
     struct Progress;
+    #[doc = include_str!("../../docs/contention.md")]
+    struct Contention;
 }

@@ -274,14 +274,15 @@ pub(crate) fn is_held() -> bool {
     TOKEN.get() != 0
 }
 
-/// Whether a committer that has locked these must give way.
-pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> bool {
+/// Whether a committer that has locked these must give way: for the sake of this one.
+pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> Option<Pinned> {
     let token = TOKEN.get();
     if token == 0 {
-        return false;
+        return None;
     }
     let filter = &FILTERS.0[token as usize - 1];
-    locked.any(|block| filter.contains(block.address())) && some_lease_runs()
+    let wanted = locked.find(|block| filter.contains(block.address()))?;
+    some_lease_runs().then_some(wanted)
 }
 
 fn some_lease_runs() -> bool {

@@ -40,7 +40,7 @@ use crate::log::Log;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
-use crate::validate;
+use crate::validate::{self, Failure};
 
 /// Reads up to which looking at all of them again is cheaper than moving the clock for everybody.
 pub(crate) const FLOAT_MAX: usize = if cfg!(loom) {
@@ -160,7 +160,7 @@ impl<'t> Tx<'t> {
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
                 if waiting.round() == Patience::Spent {
-                    return self.fail_reading(Cause::ReadLocked);
+                    return self.fail_reading(Cause::ReadLocked, block);
                 }
                 continue;
             };
@@ -175,7 +175,7 @@ impl<'t> Tx<'t> {
                         self.log.reads.push(block, look);
                         return Ok(seen);
                     }
-                    Err(cause) => return self.convert_and_see(cause, block),
+                    Err(failure) => return self.convert_and_see(failure, block),
                 }
             }
             let now = clock().advance_to(look.version());
@@ -186,21 +186,26 @@ impl<'t> Tx<'t> {
                     self.rv = now.time();
                     self.anchored = true;
                 }
-                Err(cause) => return self.convert_and_see(cause, block),
+                Err(failure) => return self.convert_and_see(failure, block),
             }
         }
     }
 
     #[cold]
-    fn convert_and_see(&mut self, cause: Cause, block: Pinned) -> Result<Seen<'t>, Control> {
+    fn convert_and_see(&mut self, failure: Failure, block: Pinned) -> Result<Seen<'t>, Control> {
         match self.convert() {
-            Ok(()) => self.see_as_of(block),
-            Err(snapshot::CannotConvert) => self.fail_reading(cause),
+            Ok(()) => {
+                // To blame, should the body turn out to write.
+                self.log.blamed = Some(failure.over);
+                self.see_as_of(block)
+            }
+            Err(snapshot::CannotConvert) => self.fail_reading(failure.cause, failure.over),
         }
     }
 
     #[cold]
-    fn fail_reading(&mut self, cause: Cause) -> Result<Seen<'t>, Control> {
+    fn fail_reading(&mut self, cause: Cause, over: Pinned) -> Result<Seen<'t>, Control> {
+        self.log.blamed = Some(over);
         Err(self.doom(cause))
     }
 
@@ -240,7 +245,7 @@ impl<'t> Tx<'t> {
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
                 Ok(Seen::Bits(unsafe { history::bits_at(block, self.rv) }))
             }
-            AsOf::InHistory => self.fail_reading(Cause::OldValueGone),
+            AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
         }
     }
 }

@@ -27,10 +27,13 @@ use crate::call::Call;
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::clock;
 use crate::context::{self, Context, Inside};
+use crate::diagnostics::observer;
+use crate::diagnostics::origin::Origin;
 use crate::error::{Abort, Stm};
 use crate::log::Aftermath;
 use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
+use crate::sight;
 use crate::snapshot::Snapshot;
 use crate::tx::{Tx, Verdict};
 use crate::wait::{Registration, Waiter};
@@ -49,12 +52,16 @@ pub(crate) enum Step<R, E> {
 }
 
 /// One attempt of `call`, cleared away to the last bit.
+///
+/// `what` and `caller` are the parts of an [`Origin`], which only the unusual ends put together.
 #[inline(always)]
 pub(crate) fn attempt<R, E>(
     call: &mut Call,
     ctx: &Context,
     body: &mut impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
-    waiter: impl FnOnce() -> Waiter,
+    what: &'static str,
+    caller: &'static Location<'static>,
+    waiter: impl FnOnce(Origin) -> Waiter,
 ) -> Step<R, E> {
     call.attempt += 1;
     let pin = ctx.pin();
@@ -64,11 +71,15 @@ pub(crate) fn attempt<R, E>(
     let (verdict, answer) = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
         Ok(Ok(result)) => match tx.commit() {
             Ok(()) => {
+                ctx.count_commit();
                 if tx.is_plain() {
                     settle(inside.leave_tidy(), pin);
                 } else {
                     tx.end();
                     conclude(inside, pin, Parting::Over, call);
+                }
+                if observer::hears_commits() {
+                    sight::tell_commit(call.attempt, Origin::new(what, caller));
                 }
                 return Step::Done(Ok(result));
             }
@@ -77,29 +88,38 @@ pub(crate) fn attempt<R, E>(
             Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
         },
         Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
-        Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
+        Ok(Err(Abort::Control(control))) => {
+            let waiter = move || waiter(Origin::new(what, caller));
+            (tx.stop(control, waiter), Ok(Err(None)))
+        }
         Err(panic) => (Verdict::Unwound, Err(panic)),
     };
     tx.end_failed(&verdict);
-    not_committed(inside, pin, verdict, answer, call)
+    let origin = Origin::new(what, caller);
+    not_committed(inside, pin, verdict, answer, call, origin)
 }
 
 /// Every end of an attempt but the usual one.
 #[cold]
 #[inline(never)]
 fn not_committed<R, E>(
-    inside: Inside<'_>,
+    mut inside: Inside<'_>,
     pin: Pin,
     verdict: Verdict,
     answer: Answer<R, E>,
     call: &mut Call,
+    origin: Origin,
 ) -> Step<R, E> {
+    let event = sight::note_end(&verdict, inside.log(), call, origin);
     let parting = match verdict {
         Verdict::Wait(_) => Parting::AsleepSoon,
         Verdict::Conflict(_) => Parting::Again,
         _ => Parting::Over,
     };
     conclude(inside, pin, parting, call);
+    if let Some(event) = event {
+        event.tell();
+    }
     let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
     match verdict {
         Verdict::RolledBack => match answer {
@@ -166,7 +186,14 @@ pub(crate) fn run<R, E, L: Limits>(
         ctx.assert_outside(what, caller);
         let mut call = Call::new();
         loop {
-            match attempt(&mut call, ctx, &mut body, Waiter::of_this_thread) {
+            match attempt(
+                &mut call,
+                ctx,
+                &mut body,
+                what,
+                caller,
+                Waiter::of_this_thread,
+            ) {
                 Step::Done(result) => return Ok(result),
                 Step::Again => {
                     call.pause(limits.deadline());
@@ -175,6 +202,7 @@ pub(crate) fn run<R, E, L: Limits>(
                 Step::Changed => limits.go_on(&call)?,
                 Step::Wait(registration) => {
                     registration.sleep(limits.deadline());
+                    sight::note_wake(&mut call, registration.waiter());
                     drop(registration);
                     limits.go_on(&call)?;
                 }

@@ -43,6 +43,7 @@ use crate::block::{Look, Pinned, Seen};
 use crate::cause::Control;
 use crate::clock::{Ticket, Time, clock};
 use crate::contention::Waiting;
+use crate::context;
 use crate::history;
 use crate::log::Read;
 use crate::reclaim::Pin;
@@ -154,6 +155,7 @@ impl Tx<'_> {
         self.rv = s;
         self.mode = Mode::Snapshot;
         self.log.writes.slow_down();
+        context::tally(|tally| tally.conversions.add(1));
         Ok(())
     }
 

@@ -7,10 +7,18 @@
 //!
 //! Equality of words is equality of values (W3).
 
+use crate::block::Pinned;
 use crate::cause::Cause;
 use crate::contention::{Limit, Patience, Waiting};
 use crate::log::{Read, WriteSet};
 use crate::word::Word;
+
+/// What is not as it should be, and over which variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    pub(crate) over: Pinned,
+}
 
 /// For a reader: every read still holds, at some moment during this call.
 ///
@@ -18,11 +26,14 @@ use crate::word::Word;
 ///
 /// [`Cause::ReadChanged`], or [`Cause::ReadLocked`] if patience ended.
 #[inline]
-pub(crate) fn by_reader(reads: &[Read], limit: Limit) -> Result<(), Cause> {
+pub(crate) fn by_reader(reads: &[Read], limit: Limit) -> Result<(), Failure> {
     for read in reads {
         // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
         if !read.block.look().word().same_value(read.seen()) {
-            still_holds(read, limit)?;
+            still_holds(read, limit).map_err(|cause| Failure {
+                cause,
+                over: read.block,
+            })?;
         }
     }
     Ok(())
@@ -54,14 +65,17 @@ fn still_holds(read: &Read, limit: Limit) -> Result<(), Cause> {
 ///
 /// [`Cause::CommitChanged`].
 #[inline(always)]
-pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet, limit: Limit) -> Result<(), Cause> {
+pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet, limit: Limit) -> Result<(), Failure> {
     for read in reads {
         let now = read.block.look().word();
         if now.same_value(read.seen()) || locked_by_us(read, now, writes) {
             continue;
         }
         if limit == Limit::Bounded || still_holds(read, limit).is_err() {
-            return Err(Cause::CommitChanged);
+            return Err(Failure {
+                cause: Cause::CommitChanged,
+                over: read.block,
+            });
         }
     }
     Ok(())

@@ -35,6 +35,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread::ThreadId;
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
@@ -42,6 +43,8 @@ use smallvec::SmallVec;
 
 use crate::alarm::Alarm;
 use crate::block::{BlockHandle, Pinned};
+use crate::diagnostics::observer::WakeReason;
+use crate::diagnostics::origin::Origin;
 use crate::log::Read;
 use crate::shield;
 use crate::sync::{
@@ -120,23 +123,41 @@ pub(crate) fn registered() -> usize {
     TABLE.shards.iter().map(count).sum()
 }
 
+/// Calls `f` with each variable of each wait that nobody has ended yet. N2 holds for `f`.
+pub(crate) fn for_each_sleeper(mut f: impl FnMut(usize, &Waiter)) {
+    for shard in &TABLE.shards {
+        for (&address, queue) in shard.lock().iter() {
+            let asleep = queue.iter().filter(|waiter| !waiter.is_woken());
+            asleep.for_each(|waiter| f(address, waiter));
+        }
+    }
+}
+
 /// Who sleeps.
 enum Sleeper {
-    Thread(Thread),
+    Thread(Thread, ThreadId),
     /// The waker that the last poll left. Taken by whoever wakes.
     Task(Mutex<Option<Waker>>),
 }
 
 /// One wait of one thread or task (N1).
 pub(crate) struct Waiter {
+    /// 0, or how it was woken.
     woken: AtomicU32,
     sleeper: Sleeper,
+    origin: Origin,
+    since: Instant,
 }
+
+/// By a commit.
+const WRITTEN: u32 = 1;
+/// By an alarm.
+const TIME_OVER: u32 = 2;
 
 impl fmt::Debug for Waiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.sleeper {
-            Sleeper::Thread(_) => "thread",
+            Sleeper::Thread(..) => "thread",
             Sleeper::Task(_) => "task",
         };
         f.debug_struct("Waiter")
@@ -147,18 +168,47 @@ impl fmt::Debug for Waiter {
 }
 
 impl Waiter {
-    pub(crate) fn of_this_thread() -> Self {
+    fn new(sleeper: Sleeper, origin: Origin) -> Self {
         Self {
             woken: AtomicU32::new(0),
-            sleeper: Sleeper::Thread(current_thread()),
+            sleeper,
+            origin,
+            since: Instant::now(),
         }
     }
 
+    pub(crate) fn of_this_thread(origin: Origin) -> Self {
+        let id = std::thread::current().id();
+        Self::new(Sleeper::Thread(current_thread(), id), origin)
+    }
+
     /// A task's, still without a waker: the poll that made it leaves one by `refresh` and then asks `is_woken`.
-    pub(crate) fn of_a_task() -> Self {
-        Self {
-            woken: AtomicU32::new(0),
-            sleeper: Sleeper::Task(Mutex::new(None)),
+    pub(crate) fn of_a_task(origin: Origin) -> Self {
+        Self::new(Sleeper::Task(Mutex::new(None)), origin)
+    }
+
+    /// Whose wait it is.
+    pub(crate) const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The thread that sleeps, if it is one.
+    pub(crate) fn thread(&self) -> Option<(ThreadId, Option<String>)> {
+        match &self.sleeper {
+            Sleeper::Thread(thread, id) => Some((*id, thread.name().map(str::to_owned))),
+            Sleeper::Task(_) => None,
+        }
+    }
+
+    /// How the wait ended, once it has. Relaxed: for reports.
+    pub(crate) fn wake_reason(&self) -> WakeReason {
+        match self.woken.load(Ordering::Relaxed) {
+            WRITTEN => WakeReason::Written,
+            _ => WakeReason::TimeOver,
         }
     }
 
@@ -169,13 +219,13 @@ impl Waiter {
 
     /// Runs the task's waker, which is user code: the caller shields it, so that one that panics does not keep the others
     /// asleep.
-    fn wake(&self) {
+    fn wake(&self, how: u32) {
         // AcqRel: the Release half pairs with `is_woken`.
-        if self.woken.swap(1, Ordering::AcqRel) != 0 {
+        if self.woken.swap(how, Ordering::AcqRel) != 0 {
             return;
         }
         match &self.sleeper {
-            Sleeper::Thread(thread) => thread.unpark(),
+            Sleeper::Thread(thread, _) => thread.unpark(),
             Sleeper::Task(slot) => {
                 let waker = slot.lock().take();
                 if let Some(waker) = waker {
@@ -274,6 +324,11 @@ impl Registration {
         &self.waiter
     }
 
+    /// The variables that it is on.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = usize> {
+        self.on.iter().map(BlockHandle::address)
+    }
+
     /// Sleeps until woken, or until the wait's own end or `deadline`. For threads.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) {
         match earlier(self.until, deadline) {
@@ -289,7 +344,7 @@ impl Registration {
         };
         if self.alarm.is_none() {
             let waiter = Arc::clone(&self.waiter);
-            self.alarm = Some(Alarm::set(end, move || waiter.wake()));
+            self.alarm = Some(Alarm::set(end, move || waiter.wake(TIME_OVER)));
         }
     }
 }
@@ -336,7 +391,7 @@ impl WakeList {
             for waiter in TABLE.detach(address) {
                 // The last owner of a waiter drops the waker in it: user code, like the wake.
                 shield::run(|| {
-                    waiter.wake();
+                    waiter.wake(WRITTEN);
                     drop(waiter);
                 });
             }

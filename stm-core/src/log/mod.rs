@@ -43,6 +43,8 @@ pub(crate) struct Log {
     pub(crate) panic: Option<Box<dyn Any + Send>>,
     /// The attempt holds the token: what it reads is announced.
     pub(crate) holder: Option<Holder>,
+    /// The variable over which the attempt fails, if it does.
+    pub(crate) blamed: Option<Pinned>,
 }
 
 /// A state of the log to go back to.
@@ -65,6 +67,7 @@ impl Log {
             wait_until: None,
             panic: None,
             holder: None,
+            blamed: None,
         }
     }
 
@@ -124,6 +127,7 @@ impl Log {
         };
         self.wait_until = None;
         self.holder = None;
+        self.blamed = None;
         self.writes.tidy();
         self.clear_tidy();
         aftermath
