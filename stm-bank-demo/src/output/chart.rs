@@ -171,7 +171,7 @@ impl<'a> Canvas<'a> {
         let size = f64::from(TEXT) * 1.24;
         let font = ("sans-serif", size).into_text_style(&self.root);
         let style = font.color(&color).pos(Pos::new(anchor, VPos::Center));
-        self.draw(Text::new(text.to_owned(), at, style));
+        self.draw(Text::new(super::units::one_line(text), at, style));
     }
 
     pub(super) fn line(&self, from: Pixel, to: Pixel, color: RGBColor, thickness: u32) {

@@ -294,6 +294,8 @@ mod tests {
             }
             let page = html(&fixture::hostile());
             assert!(!page.contains("<b a="), "text became an element");
+            let control = |c: char| c.is_control() && c != '\n';
+            assert!(!page.contains(control), "a page has no control characters");
             assert!(page.contains("&lt;b a=&quot;1&quot;&gt;&amp;amp; &#39;x&#39;"));
         });
     }

@@ -150,7 +150,7 @@ pub(super) fn relative(scenario: &ScenarioResult) -> Option<String> {
     let axis = Axis::log(values.into_iter(), rows.ends());
     let title = format!("{}: throughput relative to ordered mutexes", scenario.name);
     Some(picture(&title, rows.size(), |canvas| {
-        let below = "times the rate of ordered mutexes, logarithmic";
+        let below = "relative rate, logarithmic";
         axis_below(canvas, &axis, (rows.top, rows.bottom()), below, |tick| {
             tick.to_string()
         });

@@ -43,13 +43,14 @@ const VERDICT: usize = 11;
 impl Column {
     const fn left(
         name: &'static str,
+        gap: u16,
         show: fn(&ModelResult) -> String,
         narrow: fn(String) -> String,
     ) -> Self {
         Self {
             name,
             alignment: CellAlignment::Left,
-            gap: 1,
+            gap,
             show,
             narrow,
         }
@@ -68,12 +69,13 @@ impl Column {
 
 const COLUMNS: [Column; 10] = [
     // Narrowed to what the others leave.
-    Column::left("model", |r| units::one_line(&r.model), |cell| cell),
+    Column::left("model", 1, |r| units::one_line(&r.model), |cell| cell),
     Column::right("commits/s", 1, |r| {
         units::rate_with_deviation(r.commits_per_s)
     }),
     Column::left(
         "relative",
+        1,
         |r| units::ratio(r.relative),
         |cell| cell.replacen(" (", "\n(", 1),
     ),
@@ -99,6 +101,7 @@ const COLUMNS: [Column; 10] = [
     }),
     Column::left(
         "verdict",
+        0,
         |r| units::one_line(&units::verdict(r)),
         |cell| wrapped(&cell, VERDICT).join("\n"),
     ),
@@ -193,8 +196,8 @@ fn width(rows: &[Vec<String>], columns: &[&Column]) -> usize {
         // A space stands between any two columns.
         longest.max().unwrap_or(0) + usize::from(column.gap) + 1
     });
-    // Nothing comes after the last one.
-    widths.sum::<usize>() - 2
+    // No space comes after the last one.
+    widths.sum::<usize>() - 1
 }
 
 fn of_sweep(sweep: &Sweep, first: usize) -> Table {
@@ -330,6 +333,7 @@ mod tests {
             for part in ["57.0 k ±3%", "9.3e-4", "35.1us", "4.21ms", "1.04", "OK"] {
                 assert!(stm.contains(part), "{part} in {stm}");
             }
+            assert!(text.contains("(0.030..0.032)"), "in one piece: {text}");
             assert!(row("racy ").ends_with("LOST 81243"), "{text}");
             assert!(row("  racy atomics:").contains("claims nothing"), "{text}");
         });
