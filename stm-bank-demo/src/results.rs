@@ -104,7 +104,8 @@ pub(crate) struct ModelResult {
     pub(crate) family: String,
     #[serde(serialize_with = "finite_spread")]
     pub(crate) commits_per_s: Option<Spread>,
-    /// To ordered mutexes in the same round.
+    /// To the scenario's reference in the same round, which itself has exactly one: ordered mutexes, or what stands
+    /// for them where mutexes alone cannot do the work.
     #[serde(serialize_with = "finite_spread")]
     pub(crate) relative: Option<Spread>,
     pub(crate) latency: Option<Latency>,
@@ -136,6 +137,20 @@ pub(crate) struct ScenarioResult {
     pub(crate) threads: usize,
     pub(crate) auditors: usize,
     pub(crate) models: Vec<ModelResult>,
+}
+
+impl ScenarioResult {
+    /// The model that the others are relative to, if it is among them.
+    pub(crate) fn reference(&self) -> Option<&str> {
+        let one = Spread {
+            median: 1.0,
+            min: 1.0,
+            max: 1.0,
+        };
+        let mut models = self.models.iter();
+        let reference = models.find(|result| result.relative == Some(one))?;
+        Some(&reference.model)
+    }
 }
 
 /// Where it ran.

@@ -37,3 +37,10 @@ pub use tqueue::*;
 pub use trwlock::*;
 pub use tsemaphore::*;
 pub use tset::*;
+
+/// The documents' code blocks, compiled and run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../docs/choosing.md")]
+    struct Choosing;
+}

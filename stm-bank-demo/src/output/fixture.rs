@@ -25,7 +25,7 @@ fn model(name: &str, family: &str, commits: f64, audits: Option<f64>) -> ModelRe
         model: name.to_owned(),
         family: family.to_owned(),
         commits_per_s: around(commits),
-        relative: if name == "ordered mutexes" {
+        relative: if name == "ordered-mutexes" {
             Some(spread(1.0, 1.0, 1.0))
         } else {
             around(commits / 61e6)
@@ -49,7 +49,7 @@ fn transfer() -> ScenarioResult {
     let mut racy = model("racy atomics", "racy", 98e6, Some(2.4e6));
     racy.verdict = Verdict::Lost(81_243);
     racy.notes = vec!["claims nothing: it checks, then acts".to_owned()];
-    let mut unordered = model("mutexes without order", "mutex", 1.0, None);
+    let mut unordered = model("unordered-mutexes", "mutex", 1.0, None);
     unordered.commits_per_s = None;
     unordered.relative = None;
     unordered.latency = None;
@@ -73,7 +73,7 @@ fn transfer() -> ScenarioResult {
         threads: 2,
         auditors: 1,
         models: vec![
-            model("ordered mutexes", "mutex", 61e6, Some(143e3)),
+            model("ordered-mutexes", "mutex", 61e6, Some(143e3)),
             model("global mutex", "mutex", 22e6, Some(890e3)),
             model("parking_lot RwLock", "mutex", 18.2e6, Some(1.2e6)),
             unordered,
@@ -99,7 +99,7 @@ fn wait() -> ScenarioResult {
         threads: 2,
         auditors: 0,
         models: vec![
-            model("ordered mutexes", "mutex", 64e3, None),
+            model("ordered-mutexes", "mutex", 64e3, None),
             model("STM, retry", "stm", 57e3, None),
         ],
     }
@@ -108,7 +108,7 @@ fn wait() -> ScenarioResult {
 fn sweep() -> Sweep {
     let point = |threads: usize| {
         let models = [
-            ("ordered mutexes", "mutex", 38e6, 0.9),
+            ("ordered-mutexes", "mutex", 38e6, 0.9),
             ("global mutex", "mutex", 31e6, 0.2),
             ("one owner thread", "channel", 2.6e6, 0.05),
             ("STM, snapshot", "stm", 27e6, 0.95),

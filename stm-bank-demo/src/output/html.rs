@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::{INTERRUPTED, chart, models, plots, units};
+use super::plots::{self, Plot};
+use super::{INTERRUPTED, chart, models, units};
 use crate::results::{ModelResult, Report, ScenarioResult, Standing, Sweep};
 
 const STYLE: &str = "\
@@ -25,7 +26,7 @@ td{vertical-align:top}tbody th{vertical-align:top}
 .n{text-align:right;font-variant-numeric:tabular-nums}.range{display:block;color:var(--faint);font-size:.85em}
 td.right,td.expected,td.broken{white-space:normal;min-width:7rem}
 .right{color:var(--good)}.expected{color:var(--odd)}.broken{color:var(--bad);font-weight:700}
-svg{display:block}svg text{font-family:system-ui,sans-serif}th svg,li svg{display:inline-block;vertical-align:-2px;margin-right:.35rem}
+svg{display:block}svg rect[fill=none]{stroke-width:2}svg text{font-family:system-ui,sans-serif}th svg,li svg{display:inline-block;vertical-align:-2px;margin-right:.35rem}
 ul.key{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1.4rem}
 @media (prefers-color-scheme:dark){:root{--page:#161616;--ink:#ececec;--faint:#b0b0b0;--line:#404040;--head:#232323;
 --good:#6fd08c;--odd:#f0c75e;--bad:#ff8a8a;--note:#332b10}
@@ -82,7 +83,7 @@ fn head(report: &Report, page: &mut String) -> std::fmt::Result {
     }
     page.push_str(
         "<p>Rates are medians of all rounds, with their range. <i>Relative</i> is the rate divided by that of \
-         mutexes locked in order in the same round; above 1 is faster. <i>Tries</i> is how often a commit was \
+         the model with 1.00 in the same round; above 1 is faster. <i>Tries</i> is how often a commit was \
          begun. <i>Expected</i>: the model does not claim to get that right. In the plots the bar is the median, \
          the whisker the range, and a hollow bar belongs to a model whose verdict is not OK.</p>\n",
     );
@@ -122,24 +123,17 @@ fn section(scenario: &ScenarioResult, page: &mut String) -> std::fmt::Result {
     }
     page.push_str("</tbody></table></div>\n");
     notes(scenario, page)?;
-    let plots = [
-        (
-            "Throughput relative to ordered mutexes",
-            plots::relative(scenario),
-        ),
-        ("Latency percentiles", plots::latency(scenario)),
-        ("Audits beside transfers", plots::audits(scenario)),
-    ];
-    for (title, plot) in plots {
-        if let Some(plot) = plot {
-            figure(title, &plot, page)?;
+    for plot in [plots::relative, plots::latency, plots::audits] {
+        if let Some(plot) = plot(scenario) {
+            figure(&plot, page)?;
         }
     }
     Ok(())
 }
 
-fn figure(title: &str, plot: &str, page: &mut String) -> std::fmt::Result {
-    writeln!(page, "<h3>{title}</h3>\n<div class=\"scroll\">{plot}</div>")
+fn figure(Plot { title, svg }: &Plot, page: &mut String) -> std::fmt::Result {
+    let title = escape(title);
+    writeln!(page, "<h3>{title}</h3>\n<div class=\"scroll\">{svg}</div>")
 }
 
 fn row(result: &ModelResult, page: &mut String) -> std::fmt::Result {
@@ -229,7 +223,7 @@ fn swept(sweep: &Sweep, page: &mut String) -> std::fmt::Result {
     }
     page.push_str("</tbody></table></div>\n");
     if let Some(plot) = plots::swept(sweep) {
-        figure(&format!("Commits per second by {param}"), &plot, page)?;
+        figure(&plot, page)?;
     }
     Ok(())
 }
@@ -332,8 +326,9 @@ mod tests {
                 assert!(page.contains(part), "{part}");
             }
             assert_eq!(
-                page.matches("role=\"img\" aria-label=\"transfer:").count(),
-                3
+                page.matches("role=\"img\" aria-label=\"transfer: ").count(),
+                3 + 1,
+                "and the sweep's"
             );
         });
     }

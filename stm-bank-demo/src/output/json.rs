@@ -143,7 +143,7 @@ mod tests {
             let lines = json_lines(&fixture::full());
             assert_eq!(lines.len(), 13 + 2 + 4 * 5);
             assert_eq!(lines[0]["param"], Value::Null);
-            assert_eq!(lines[0]["model"], "ordered mutexes");
+            assert_eq!(lines[0]["model"], "ordered-mutexes");
             let last = &lines[lines.len() - 1];
             assert_eq!(
                 (&last["param"], &last["value"]),

@@ -147,7 +147,7 @@ mod tests {
             for line in [
                 "| STM, retry | 57.0 k (55.3..58.1) | 9.3e-4 (9.1..9.5) | 35.1us | 316us | 2.11ms | \
                  4.21ms | 1.04 | - | OK |",
-                "| mutexes without order | - | - | - | - | - | - | - | - | DEADLOCK at 3, 711 (expected) |",
+                "| unordered-mutexes | - | - | - | - | - | - | - | - | DEADLOCK at 3, 711 (expected) |",
                 "- racy atomics: claims nothing: it checks, then acts",
                 "| model | 1 | 2 | 4 | 8 |",
                 "**Warning:** this is a debug build: its figures mean nothing",

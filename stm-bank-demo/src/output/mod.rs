@@ -150,7 +150,7 @@ mod tests {
                 for format in Format::value_variants() {
                     let text = text(*format, &full, false);
                     assert!(text.ends_with('\n'), "{format:?}");
-                    for name in ["ordered mutexes", "STM, retry", "one owner thread"] {
+                    for name in ["ordered-mutexes", "STM, retry", "one owner thread"] {
                         assert!(text.contains(name), "{name} as {format:?}");
                     }
                 }

@@ -27,6 +27,22 @@ const TITLE: i32 = 38;
 /// Room for a family's marker.
 const MARKER: i32 = 22;
 
+/// A picture with its title.
+pub(super) struct Plot {
+    pub(super) title: String,
+    pub(super) svg: String,
+}
+
+impl Plot {
+    /// `what` the plot shows stands above it; who does not see it is told where it belongs, too.
+    fn new(place: &str, what: String, size: Pixel, draw: impl FnOnce(&Canvas<'_>)) -> Self {
+        Self {
+            svg: picture(&format!("{place}: {what}"), size, draw),
+            title: what,
+        }
+    }
+}
+
 /// Rows with names on their left, figures on their right, and an axis below.
 struct Rows<'a> {
     results: Vec<&'a ModelResult>,
@@ -138,8 +154,8 @@ fn with_verdict(figure: String, result: &ModelResult) -> String {
     }
 }
 
-/// How much faster or slower than ordered mutexes; nothing if nobody was compared with them.
-pub(super) fn relative(scenario: &ScenarioResult) -> Option<String> {
+/// How much faster or slower than the reference; nothing if nobody was compared with it.
+pub(super) fn relative(scenario: &ScenarioResult) -> Option<Plot> {
     let results: Vec<_> = scenario.models.iter().collect();
     let mut spreads = results.iter().filter_map(|r| finite(r.relative)).peekable();
     spreads.peek()?;
@@ -148,8 +164,9 @@ pub(super) fn relative(scenario: &ScenarioResult) -> Option<String> {
     let values: Vec<_> = values.chain([0.5, 2.0]).collect();
     let rows = Rows::new(results, |r| with_verdict(units::ratio(r.relative), r), GAP);
     let axis = Axis::log(values.into_iter(), rows.ends());
-    let title = format!("{}: throughput relative to ordered mutexes", scenario.name);
-    Some(picture(&title, rows.size(), |canvas| {
+    let reference = scenario.reference().unwrap_or("the reference");
+    let title = format!("Throughput relative to {reference}");
+    Some(Plot::new(&scenario.name, title, rows.size(), |canvas| {
         let below = "relative rate, logarithmic";
         axis_below(canvas, &axis, (rows.top, rows.bottom()), below, |tick| {
             tick.to_string()
@@ -172,7 +189,7 @@ pub(super) fn relative(scenario: &ScenarioResult) -> Option<String> {
 }
 
 /// From the median to the worst; nothing if nobody's latency was measured.
-pub(super) fn latency(scenario: &ScenarioResult) -> Option<String> {
+pub(super) fn latency(scenario: &ScenarioResult) -> Option<Plot> {
     let results: Vec<_> = scenario.models.iter().collect();
     let mut known = results.iter().filter_map(|r| r.latency).peekable();
     known.peek()?;
@@ -190,8 +207,8 @@ pub(super) fn latency(scenario: &ScenarioResult) -> Option<String> {
     };
     let rows = Rows::new(results, figures, GAP + ROW);
     let axis = Axis::log(values.into_iter(), rows.ends());
-    let title = format!("{}: latency percentiles", scenario.name);
-    Some(picture(&title, rows.size(), |canvas| {
+    let title = "Latency percentiles".to_owned();
+    Some(Plot::new(&scenario.name, title, rows.size(), |canvas| {
         latency_key(canvas, rows.left);
         axis_below(
             canvas,
@@ -252,7 +269,7 @@ fn latency_key(canvas: &Canvas<'_>, left: i32) {
 }
 
 /// Commits a second and audits a second, side by side; nothing if nobody audited.
-pub(super) fn audits(scenario: &ScenarioResult) -> Option<String> {
+pub(super) fn audits(scenario: &ScenarioResult) -> Option<Plot> {
     let results: Vec<_> = scenario.models.iter().collect();
     let medians = |of: fn(&ModelResult) -> Option<Spread>| -> Vec<f64> {
         let spreads = results.iter().filter_map(|result| finite(of(result)));
@@ -282,9 +299,9 @@ pub(super) fn audits(scenario: &ScenarioResult) -> Option<String> {
         plot: PLOT / 2,
         ..Rows::new(results, figures, GAP)
     };
-    let title = format!("{}: audits beside transfers", scenario.name);
+    let title = "Audits beside transfers".to_owned();
     let panels = [(&left, commits, "commits/s"), (&right, audits, "audits/s")];
-    Some(picture(&title, right.size(), |canvas| {
+    Some(Plot::new(&scenario.name, title, right.size(), |canvas| {
         for (at, (rows, rates, title)) in panels.into_iter().enumerate() {
             let axis = Axis::for_rates(&rates, rows.ends());
             let title = format!("{title}{}", axis.scale());
@@ -330,7 +347,7 @@ const LINES: i32 = 360;
 const NAME: i32 = 19;
 
 /// Commits a second along the sweep, a line for each model; nothing if nobody committed.
-pub(super) fn swept(sweep: &Sweep) -> Option<String> {
+pub(super) fn swept(sweep: &Sweep) -> Option<Plot> {
     let names = models(sweep.points.iter().map(|(_, scenario)| scenario));
     let lines: Vec<_> = names.iter().map(|name| Line::of(sweep, name)).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
@@ -350,8 +367,9 @@ pub(super) fn swept(sweep: &Sweep) -> Option<String> {
         left + 620 + 4 * GAP + MARKER + widest(names.iter().copied()) + GAP,
         bottom + FOOT,
     );
-    let title = format!("commits/s by {}", sweep.param);
-    Some(picture(&title, size, |canvas| {
+    let title = format!("Commits per second by {}", sweep.param);
+    let place = (sweep.points.first()).map_or("sweep", |(_, scenario)| &scenario.name);
+    Some(Plot::new(place, title, size, |canvas| {
         for tick in &up.ticks {
             let y = up.at(*tick);
             canvas.line((left, y), (left + 620, y), GRID, 1);
@@ -432,7 +450,7 @@ fn name_ends(canvas: &Canvas<'_>, lines: &[Line<'_>], across: &Axis, up: &Axis, 
     let wanted: Vec<i32> = ends.iter().map(|(y, ..)| *y).collect();
     let (x, bottom) = corner;
     for ((y, end, line), place) in ends.iter().zip(spread_out(&wanted, NAME, bottom)) {
-        canvas.line((end + GAP, *y), (x - GAP / 2, place), GRID, 1);
+        canvas.line((end + GAP, *y), (x - GAP / 2, place), FAINT, 1);
         canvas.marker((x + MARKER / 2 - GAP / 2, place), line.family);
         canvas.text(line.name, (x + MARKER, place), HPos::Left, INK);
     }
@@ -464,7 +482,7 @@ mod tests {
             .iter()
             .flat_map(|scenario| [relative(scenario), latency(scenario), audits(scenario)]);
         let swept = report.sweep.iter().map(swept);
-        plots.chain(swept).flatten().collect()
+        plots.chain(swept).flatten().map(|plot| plot.svg).collect()
     }
 
     #[test]
@@ -498,7 +516,7 @@ mod tests {
                 let full = fixture::full();
                 for scenario in &full.scenarios {
                     for plot in [relative(scenario), latency(scenario)] {
-                        let plot = plot.expect("it has figures");
+                        let plot = plot.expect("it has figures").svg;
                         for result in &scenario.models {
                             let name = format!(">\n{}\n</text>", result.model);
                             assert!(plot.contains(&name), "{name}");
@@ -523,7 +541,7 @@ mod tests {
         watched("bars_of_wrong_books_are_hollow", || {
             let mut scenario = fixture::full().scenarios[1].clone();
             let solid = |scenario: &ScenarioResult| {
-                let plot = relative(scenario).expect("figures");
+                let plot = relative(scenario).expect("figures").svg;
                 let bars = plot.lines().filter(|line| line.starts_with("<rect"));
                 bars.filter(|bar| !bar.contains("fill=\"none\"")).count()
             };

@@ -19,8 +19,8 @@ const WIDTH: u16 = 100;
 const POINTS: usize = 8;
 
 const LEGEND: &str = "\
-commits/s: the median of all rounds, and how far the farthest round was from it. relative: to ordered \
-mutexes in the same round, median (min..max); above 1 is faster. tries: how often a commit was begun. \
+commits/s: the median of all rounds, and how far the farthest round was from it. relative: to the \
+model that has 1.00, in the same round, median (min..max); above 1 is faster. tries: how often a commit was begun. \
 (expected): the model does not claim to get that right.";
 
 /// What a column shows.
@@ -275,18 +275,24 @@ fn paragraph(text: &str, to: &mut impl io::Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Text in lines of at most `width`, broken at spaces, and in words that are longer.
+/// Text in lines of at most `width`, broken at spaces; in words that are longer at hyphens, or where the line ends.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let letters: Vec<char> = word.chars().collect();
-        for part in letters.chunks(width) {
-            match lines.last_mut() {
-                Some(line) if line.chars().count() + 1 + part.len() <= width => {
-                    line.push(' ');
-                    line.extend(part);
+        let long = word.chars().count() > width;
+        let ends = |c| long && c == '-';
+        let mut between = " ";
+        for part in word.split_inclusive(ends) {
+            let letters: Vec<char> = part.chars().collect();
+            for piece in letters.chunks(width) {
+                match lines.last_mut() {
+                    Some(line) if line.chars().count() + between.len() + piece.len() <= width => {
+                        line.push_str(between);
+                        line.extend(piece);
+                    }
+                    _ => lines.push(piece.iter().collect()),
                 }
-                _ => lines.push(part.iter().collect()),
+                between = "";
             }
         }
     }
@@ -347,6 +353,7 @@ mod tests {
                 ["TORN AUDITS", "17432", "(expected)"]
             );
             assert_eq!(wrapped("unbreakable", 4), ["unbr", "eaka", "ble"]);
+            assert_eq!(wrapped("stm-atomic-audit", 12), ["stm-atomic-", "audit"]);
             assert_eq!(wrapped(" ", 4), [""; 0]);
         });
     }
