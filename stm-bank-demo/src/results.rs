@@ -8,12 +8,12 @@
 //!
 //! - **R1** What was not measured is `None` and never a zero.
 //! - **R2** A number that is not finite leaves this module only as `null`: a rate divided by one of zero is not
-//!   known, and JSON has no word for it. A spread with one such number is not known as a whole.
+//!   known, and JSON has no word for it. `serde_json` sees to that for a number by itself; a spread with one such
+//!   number is not known as a whole.
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::ser::{SerializeSeq, Serializer};
+use serde::{Serialize, Serializer};
 
 /// The version of the JSON form.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -109,7 +109,6 @@ pub(crate) struct ModelResult {
     #[serde(serialize_with = "finite_spread")]
     pub(crate) relative: Option<Spread>,
     pub(crate) latency: Option<Latency>,
-    #[serde(serialize_with = "finite_number")]
     pub(crate) tries_per_commit: Option<f64>,
     #[serde(serialize_with = "finite_spread")]
     pub(crate) audits_per_s: Option<Spread>,
@@ -165,7 +164,7 @@ pub(crate) struct Machine {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Sweep {
     pub(crate) param: String,
-    #[serde(serialize_with = "finite_points")]
+    #[serde(serialize_with = "points")]
     pub(crate) points: Vec<(f64, ScenarioResult)>,
 }
 
@@ -190,32 +189,24 @@ fn finite_spread<S: Serializer>(spread: &Option<Spread>, to: S) -> Result<S::Ok,
     spread.and_then(Spread::finite).serialize(to)
 }
 
-#[expect(clippy::ref_option, reason = "serde hands fields over like this")]
-fn finite_number<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
-    number.filter(|number| number.is_finite()).serialize(to)
-}
-
-fn finite_points<S: Serializer>(
-    points: &[(f64, ScenarioResult)],
-    to: S,
-) -> Result<S::Ok, S::Error> {
+/// Pairs with names, which readers in other languages like better.
+fn points<S: Serializer>(points: &[(f64, ScenarioResult)], to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Point<'a> {
-        value: Option<f64>,
+        value: f64,
         scenario: &'a ScenarioResult,
     }
-    let mut sequence = to.serialize_seq(Some(points.len()))?;
-    for (value, scenario) in points {
-        let value = Some(*value).filter(|value| value.is_finite());
-        sequence.serialize_element(&Point { value, scenario })?;
-    }
-    sequence.end()
+    let points = points.iter();
+    to.collect_seq(points.map(|(value, scenario)| Point {
+        value: *value,
+        scenario,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::fixture::watched;
+    use crate::output::fixture::{self, watched};
 
     #[test]
     fn verdicts_are_words() {
@@ -240,6 +231,17 @@ mod tests {
             for (verdict, words) in verdicts {
                 assert_eq!(verdict.to_string(), words);
             }
+        });
+    }
+
+    #[test]
+    fn the_reference_is_the_model_that_is_its_own_measure() {
+        watched("the_reference_is_the_model_that_is_its_own_measure", || {
+            let mut scenario = fixture::full().scenarios.swap_remove(0);
+            scenario.models.rotate_left(5);
+            assert_eq!(scenario.reference(), Some("ordered-mutexes"));
+            scenario.models.retain(|result| result.family == "stm");
+            assert_eq!(scenario.reference(), None);
         });
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Look {
     marker: Marker,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marker {
     Circle,
     Square,
@@ -356,5 +356,77 @@ impl Axis {
             Scale::Linear => "",
             Scale::Log => ", logarithmic",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::fixture::watched;
+
+    const ENDS: Pixel = (100, 500);
+
+    #[test]
+    fn what_lies_beyond_an_axis_is_put_at_its_end() {
+        watched("what_lies_beyond_an_axis_is_put_at_its_end", || {
+            for axis in [
+                Axis::from_zero(7.0, ENDS),
+                Axis::log([3.0, 700.0].into_iter(), ENDS),
+                Axis::of(&[1.0, 2.0], ENDS),
+            ] {
+                assert_eq!(axis.at(-1.0), ENDS.0);
+                assert_eq!(axis.at(0.0), ENDS.0);
+                assert_eq!(axis.at(1e9), ENDS.1);
+            }
+        });
+    }
+
+    #[test]
+    fn ticks_are_round_and_hold_all_values_between_them() {
+        watched("ticks_are_round_and_hold_all_values_between_them", || {
+            assert_eq!(Axis::from_zero(7.0, ENDS).ticks, [0.0, 2.0, 4.0, 6.0, 8.0]);
+            assert_eq!(Axis::from_zero(0.0, ENDS).ticks.first(), Some(&0.0));
+            let log = |low, high| Axis::log([low, high].into_iter(), ENDS).ticks;
+            assert_eq!(log(3.0, 70.0), [2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+            assert_eq!(log(1.0, 1000.0), [1.0, 10.0, 100.0, 1000.0]);
+            assert!(log(1e-9, 1e12).len() <= 13, "labels that do not touch");
+            assert_eq!(Axis::of(&[3.0], ENDS).at(3.0), 300, "alone in the middle");
+        });
+    }
+
+    #[test]
+    fn a_scale_is_logarithmic_where_the_least_would_vanish() {
+        watched(
+            "a_scale_is_logarithmic_where_the_least_would_vanish",
+            || {
+                assert!(Axis::for_rates(&[1.0, 50.0], ENDS).has_zero());
+                assert!(!Axis::for_rates(&[1.0, 51.0], ENDS).has_zero());
+                assert!(Axis::for_rates(&[0.0, 51.0], ENDS).has_zero());
+                assert!(Axis::for_rates(&[], ENDS).has_zero());
+            },
+        );
+    }
+
+    #[test]
+    fn equal_ratios_are_equally_far_apart() {
+        watched("equal_ratios_are_equally_far_apart", || {
+            let axis = Axis::log([1.0, 1e4].into_iter(), ENDS);
+            let places = [1.0, 10.0, 100.0, 1e3, 1e4].map(|value| axis.at(value));
+            assert_eq!(places, [100, 200, 300, 400, 500]);
+        });
+    }
+
+    #[test]
+    fn families_differ_by_marker_and_by_color() {
+        watched("families_differ_by_marker_and_by_color", || {
+            for (at, look) in LOOKS.iter().enumerate() {
+                for other in &LOOKS[..at] {
+                    assert_ne!(look.color, other.color);
+                    assert_ne!(look.dark, other.dark);
+                    assert_ne!(look.marker, other.marker);
+                }
+            }
+            assert_eq!(Look::of("a new one").family, "");
+        });
     }
 }

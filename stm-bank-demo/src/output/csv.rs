@@ -127,6 +127,32 @@ mod tests {
         watched("there_is_a_row_for_each_model_and_point", || {
             let full = fixture::full();
             assert_eq!(column(&full, "model").len(), 13 + 2 + 4 * 5);
+            for (name, field) in [
+                ("scenario", "transfer"),
+                ("accounts", "1024"),
+                ("threads", "2"),
+                ("auditors", "1"),
+                ("param", ""),
+                ("value", ""),
+                ("model", "racy atomics"),
+                ("family", "racy"),
+                ("commits_per_s", "98000000"),
+                ("commits_per_s_min", "95060000"),
+                ("commits_per_s_max", "99960000"),
+                ("p50_ns", "20"),
+                ("p99_ns", "180"),
+                ("p999_ns", "1200"),
+                ("max_ns", "2101200"),
+                ("tries_per_commit", "1.04"),
+                ("audits_per_s", "2400000"),
+                ("audits_per_s_min", "2328000"),
+                ("audits_per_s_max", "2448000"),
+                ("verdict", "LOST 81243"),
+                ("claims_hold", "true"),
+                ("notes", "claims nothing: it checks, then acts"),
+            ] {
+                assert_eq!(column(&full, name)[12], field, "{name}");
+            }
             assert_eq!(column(&full, "verdict")[3], "DEADLOCK at 3, 711");
             assert_eq!(column(&full, "relative")[3], "", "not known");
             assert_eq!(column(&full, "relative_min")[0], "1");

@@ -213,7 +213,8 @@ pub(crate) fn all() -> [Report; 4] {
     [full(), empty(), without_numbers(), hostile()]
 }
 
-/// Numbers in an SVG's attributes that lie outside of its picture.
+/// What an SVG would draw on its border or beyond. On it counts, since that is where the canvas puts what it was asked
+/// to draw outside.
 pub(crate) fn out_of_picture(svg: &str) -> Vec<String> {
     let attribute = |tag: &str, name: &str| -> Option<f64> {
         let (_, value) = tag.split_once(&format!(" {name}=\""))?;
@@ -223,24 +224,35 @@ pub(crate) fn out_of_picture(svg: &str) -> Vec<String> {
     let size = |name| attribute(tags[0], name).expect("a size");
     let (width, height) = (size("width"), size("height"));
     let outside = |tag: &&str| {
-        let x = [attribute(tag, "x"), attribute(tag, "cx")];
-        let y = [attribute(tag, "y"), attribute(tag, "cy")];
         let points = tag.split_once(" points=\"").map_or("", |(_, rest)| rest);
-        let points = points.split('"').next().unwrap_or("");
-        let (px, py): (Vec<_>, Vec<_>) = points
-            .split_whitespace()
+        let points = points.split('"').next().unwrap_or("").split_whitespace();
+        let (mut x, mut y): (Vec<_>, Vec<_>) = points
             .filter_map(|point| point.split_once(','))
             .map(|(x, y)| (x.parse().ok(), y.parse().ok()))
             .unzip();
-        let beyond = |at: &[Option<f64>], end: f64| {
-            let mut at = at.iter().flatten();
-            at.any(|at| !(0.0..=end).contains(at))
-        };
-        beyond(&x, width) || beyond(&y, height) || beyond(&px, width) || beyond(&py, height)
+        x.extend(["x", "cx", "x1", "x2"].map(|name| attribute(tag, name)));
+        y.extend(["y", "cy", "y1", "y2"].map(|name| attribute(tag, name)));
+        if let (true, Some(at)) = (tag.starts_with("text "), attribute(tag, "x")) {
+            let (_, text) = tag.split_once('>').expect("a tag has an end");
+            // An entity is one character.
+            let entities = ["&lt;", "&gt;", "&amp;", "&quot;", "&apos;"];
+            let text = (entities.iter()).fold(text.trim().to_owned(), |text, entity| {
+                text.replace(entity, "x")
+            });
+            let long = f64::from(super::chart::width(&text));
+            let start = if tag.contains("\"end\"") {
+                at - long
+            } else if tag.contains("\"middle\"") {
+                at - long / 2.0
+            } else {
+                at
+            };
+            x.extend([Some(start), Some(start + long)]);
+        }
+        let inside = |at: &f64, end: f64| *at > 0.0 && *at < end;
+        !x.iter().flatten().all(|at| inside(at, width))
+            || !y.iter().flatten().all(|at| inside(at, height))
     };
-    tags.iter()
-        .copied()
-        .filter(outside)
-        .map(str::to_owned)
-        .collect()
+    let drawn = tags[1..].iter().copied();
+    drawn.filter(outside).map(str::to_owned).collect()
 }

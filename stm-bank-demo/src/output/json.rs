@@ -35,7 +35,6 @@ struct JsonLine<'a> {
 
 pub(super) fn write_lines(report: &Report, to: &mut impl io::Write) -> io::Result<()> {
     for line in lines(report) {
-        let value = line.point.map(|(_, value)| value);
         let json = JsonLine {
             schema_version: report.schema_version,
             started: &report.started,
@@ -46,7 +45,7 @@ pub(super) fn write_lines(report: &Report, to: &mut impl io::Write) -> io::Resul
             threads: line.scenario.threads,
             auditors: line.scenario.auditors,
             param: line.point.map(|(param, _)| param),
-            value: value.filter(|value| value.is_finite()),
+            value: line.point.map(|(_, value)| value),
             result: line.result,
         };
         serde_json::to_writer(&mut *to, &json)?;

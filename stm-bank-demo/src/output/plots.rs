@@ -528,6 +528,19 @@ mod tests {
     }
 
     #[test]
+    fn names_end_before_their_bars_begin() {
+        watched("names_end_before_their_bars_begin", || {
+            let full = fixture::full();
+            let results: Vec<_> = full.scenarios[0].models.iter().collect();
+            let rows = Rows::new(results.clone(), |_| String::new(), GAP);
+            for result in results {
+                let end = GAP + MARKER / 2 + width(&result.model);
+                assert!(end < rows.ends().0, "{}", result.model);
+            }
+        });
+    }
+
+    #[test]
     fn names_at_the_ends_of_lines_do_not_touch() {
         watched("names_at_the_ends_of_lines_do_not_touch", || {
             assert_eq!(spread_out(&[10, 12, 300], 19, 360), [10, 29, 300]);

@@ -142,12 +142,17 @@ pub(super) fn write(report: &Report, color: bool, to: &mut impl io::Write) -> io
     Ok(())
 }
 
-fn of_scenario(scenario: &ScenarioResult) -> Table {
+/// The columns that have something to show.
+fn columns(scenario: &ScenarioResult) -> Vec<&'static Column> {
     let known = |column: &&Column| {
         let mut shown = scenario.models.iter().map(column.show);
         column.name == "model" || shown.any(|cell| cell != units::UNKNOWN)
     };
-    let columns: Vec<_> = COLUMNS.iter().filter(known).collect();
+    COLUMNS.iter().filter(known).collect()
+}
+
+fn of_scenario(scenario: &ScenarioResult) -> Table {
+    let columns = columns(scenario);
     let mut table = table();
     table.set_header(columns.iter().map(|column| header(column.name)));
     for (result, cells) in scenario.models.iter().zip(cells(scenario, &columns)) {
@@ -342,6 +347,22 @@ mod tests {
             assert!(text.contains("(0.030..0.032)"), "in one piece: {text}");
             assert!(row("racy ").ends_with("LOST 81243"), "{text}");
             assert!(row("  racy atomics:").contains("claims nothing"), "{text}");
+        });
+    }
+
+    /// Else the table's own arrangement would break them anywhere.
+    #[test]
+    fn cells_fit_for_names_of_any_length() {
+        watched("cells_fit_for_names_of_any_length", || {
+            for length in 1..80 {
+                let mut scenario = fixture::full().scenarios.swap_remove(0);
+                scenario.models[0].model = "m".repeat(length);
+                let mut table = of_scenario(&scenario);
+                table.set_content_arrangement(ContentArrangement::Disabled);
+                for line in table.force_no_tty().lines() {
+                    assert!(line.chars().count() <= WIDTH.into(), "{line}");
+                }
+            }
         });
     }
 
