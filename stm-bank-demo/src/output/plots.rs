@@ -118,7 +118,7 @@ fn axis_below(
 ) {
     let mut free_from = i32::MIN;
     for tick in &axis.ticks {
-        let (x, text) = (axis.at(*tick), label(*tick));
+        let (x, text) = (axis.at(*tick), units::tick(&label(*tick)));
         canvas.line((x, top), (x, bottom), GRID, 1);
         let half = width(&text) / 2;
         // A label that would touch the one before is left out.
@@ -373,7 +373,12 @@ pub(super) fn swept(sweep: &Sweep) -> Option<Plot> {
         for tick in &up.ticks {
             let y = up.at(*tick);
             canvas.line((left, y), (left + 620, y), GRID, 1);
-            canvas.text(&units::rate(*tick), (left - GAP, y), HPos::Right, FAINT);
+            canvas.text(
+                &units::tick(&units::rate(*tick)),
+                (left - GAP, y),
+                HPos::Right,
+                FAINT,
+            );
         }
         let below = format!(
             "{}{}; upwards: commits/s{}",

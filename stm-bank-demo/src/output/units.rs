@@ -43,6 +43,20 @@ pub(crate) fn rate(per_second: f64) -> String {
     }
 }
 
+/// A number at an axis: round, so that decimals which are all zero say nothing: `10 k` for `10.0 k`.
+pub(crate) fn tick(number: &str) -> String {
+    let Some((whole, rest)) = number.split_once('.') else {
+        return number.to_owned();
+    };
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let decimals = &rest[..rest.len() - unit.len()];
+    if decimals.chars().all(|c| c == '0') {
+        format!("{whole}{unit}")
+    } else {
+        number.to_owned()
+    }
+}
+
 /// A rate with its range, such as `41.4 M (40.1..42.0)`.
 pub(crate) fn rate_with_range(spread: Option<Spread>) -> String {
     let Some(spread) = spread.and_then(Spread::finite) else {
@@ -205,6 +219,14 @@ mod tests {
                     "12.3 M", "2.50 G"
                 ]
             );
+        });
+    }
+
+    #[test]
+    fn ticks_lose_only_decimals_that_are_zero() {
+        watched("ticks_lose_only_decimals_that_are_zero", || {
+            let shown = ["10.0 k", "0.00", "1.00us", "2.50 M", "0.05", "5", "1e-3"].map(tick);
+            assert_eq!(shown, ["10 k", "0", "1us", "2.50 M", "0.05", "5", "1e-3"]);
         });
     }
 
