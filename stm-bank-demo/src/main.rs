@@ -18,8 +18,18 @@ mod condvars;
 mod conformance;
 mod options;
 mod ordered_mutexes;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the commands that print reports come next")
+)]
+mod output;
 mod report;
 mod requests;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the commands that fill in reports come next")
+)]
+mod results;
 mod scenarios;
 mod shift;
 mod stm;

@@ -86,3 +86,10 @@ pub use tqueue::TQueue;
 pub use trwlock::{TRwLock, TRwLockReadGuard, TRwLockWriteGuard};
 pub use tsemaphore::{TSemaphore, TSemaphorePermit};
 pub use tset::TSet;
+
+/// The documents' code blocks, compiled and run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../docs/choosing.md")]
+    struct Choosing;
+}
