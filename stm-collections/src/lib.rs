@@ -90,6 +90,8 @@ pub use tset::TSet;
 /// The documents' code blocks, compiled and run as tests.
 #[cfg(doctest)]
 mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
     #[doc = include_str!("../../docs/choosing.md")]
     struct Choosing;
 }

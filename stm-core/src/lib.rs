@@ -128,8 +128,6 @@ pub use tx::Tx;
 /// The documents' code blocks, compiled and run as tests.
 #[cfg(doctest)]
 mod documents {
-    #[doc = include_str!("../../README.md")]
-    struct Readme;
     #[doc = include_str!("../../docs/internals.md")]
     struct Internals;
     #[doc = include_str!("../../docs/progress.md")]
