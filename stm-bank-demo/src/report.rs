@@ -2,50 +2,72 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::{Figure, Scenario, Spread, Standing};
+use crate::results::{Report, ScenarioResult, Spread, Verdict};
 
-const COLUMNS: usize = 7;
+const COLUMNS: usize = 8;
 
 const HEADER: [&str; COLUMNS] = [
-    "scenario",
-    "engine",
+    "model",
     "per second",
-    "",
-    "attempts",
     "relative to mutexes",
+    "tries",
+    "audits/s",
+    "p50",
+    "p99.9",
     "verdict",
 ];
 
 /// Numbers are read from their last digit.
-const RIGHT_ALIGNED: [bool; COLUMNS] = [false, false, true, false, true, false, false];
+const RIGHT_ALIGNED: [bool; COLUMNS] = [false, true, false, true, true, true, true, false];
 
 const LEGEND: &str = "\
-Rates are medians. Relative to mutexes: the rate divided by that of the scenario's first engine in the
-same round, median (min..max); above 1 is faster. Attempts: how often an operation was begun until it
-ended; for withdrawals that wait, how often they looked. Verdict OK: the total was right in every audit
-and at the end, and no account was overdrawn.
+Rates are medians. Relative to mutexes: the rate divided by that of the scenario's reference (ordered
+mutexes, or what comes nearest) in the same round, median (min..max); above 1 is faster. Tries: how
+often an operation was begun until it ended; for withdrawals that wait, how often they looked. p50 and
+p99.9: how long an operation took, from rounds of their own. Verdict OK: the total was right in every
+audit and at the end, and no account was overdrawn; (not claimed): wrong, and known to be.
 ";
 
-/// All standings as a table, with what it takes to read it.
-pub(crate) fn table(results: &[(Scenario, Vec<Standing>)]) -> String {
-    let mut rows = vec![HEADER.map(str::to_owned)];
-    for (scenario, standings) in results {
-        rows.push(Default::default());
-        rows.extend(scenario_rows(scenario, standings));
+/// All results as a table, with what it takes to read it.
+pub(crate) fn table(report: &Report) -> String {
+    let swept = report.sweep.iter().flat_map(|sweep| {
+        let name = &sweep.param;
+        sweep
+            .points
+            .iter()
+            .map(move |(value, result)| (format!("{name}={value}: "), result))
+    });
+    let plain = report
+        .scenarios
+        .iter()
+        .map(|result| (String::new(), result));
+    let mut rows = vec![Row::Cells(HEADER.map(str::to_owned))];
+    for (prefix, result) in plain.chain(swept) {
+        rows.push(Row::Title(format!("\n{prefix}{}", result.name)));
+        rows.extend(scenario_rows(result));
     }
     let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-        let lengths = rows.iter().map(|row| row[column].chars().count());
+        let lengths = rows.iter().map(|row| match row {
+            Row::Cells(cells) => cells[column].chars().count(),
+            Row::Title(_) | Row::Note(_) => 0,
+        });
         lengths.max().unwrap_or(0)
     });
     let mut out = String::new();
     for row in &rows {
         let mut line = String::new();
-        for column in 0..COLUMNS {
-            let (cell, width) = (&row[column], widths[column]);
-            if RIGHT_ALIGNED[column] {
-                _ = write!(line, "{cell:>width$}  ");
-            } else {
-                _ = write!(line, "{cell:<width$}  ");
+        match row {
+            Row::Title(text) => line.push_str(text),
+            Row::Note(text) => _ = write!(line, "      {text}"),
+            Row::Cells(cells) => {
+                for column in 0..COLUMNS {
+                    let (cell, width) = (&cells[column], widths[column]);
+                    if RIGHT_ALIGNED[column] {
+                        _ = write!(line, "{cell:>width$}  ");
+                    } else {
+                        _ = write!(line, "{cell:<width$}  ");
+                    }
+                }
             }
         }
         out.push_str(line.trim_end());
@@ -56,82 +78,91 @@ pub(crate) fn table(results: &[(Scenario, Vec<Standing>)]) -> String {
     out
 }
 
-/// A row for each figure; what repeats is left blank.
-fn scenario_rows(scenario: &Scenario, standings: &[Standing]) -> Vec<[String; COLUMNS]> {
-    let shown = |once: bool, text: &str| if once { text.to_owned() } else { String::new() };
+enum Row {
+    Title(String),
+    Cells([String; COLUMNS]),
+    Note(String),
+}
+
+fn scenario_rows(result: &ScenarioResult) -> Vec<Row> {
     let mut rows = Vec::new();
-    for standing in standings {
-        for (at, figure) in standing.figures.iter().enumerate() {
-            rows.push([
-                shown(rows.is_empty(), &scenario.name),
-                shown(at == 0, standing.engine),
-                rate(figure.per_second),
-                figure.name.to_owned(),
-                attempts(figure),
-                relative(figure),
-                shown(at == 0, &standing.findings.to_string()),
-            ]);
+    let dash = || "-".to_owned();
+    for model in &result.models {
+        let latency = |of: fn(&crate::results::Latency) -> u64| {
+            model.latency.as_ref().map_or_else(dash, |l| time(of(l)))
+        };
+        let mut verdict = verdict(&model.verdict);
+        if model.verdict != Verdict::Ok && model.claims_hold {
+            verdict.push_str(" (not claimed)");
         }
+        rows.push(Row::Cells([
+            format!("  {}", model.model),
+            model
+                .commits_per_s
+                .map_or_else(dash, |spread| rate(spread.median)),
+            relative(model.relative),
+            model
+                .tries_per_commit
+                .map_or_else(dash, |tries| format!("{tries:.2}")),
+            model
+                .audits_per_s
+                .map_or_else(dash, |spread| rate(spread.median)),
+            latency(|l| l.p50_ns),
+            latency(|l| l.p999_ns),
+            verdict,
+        ]));
+        rows.extend(model.notes.iter().cloned().map(Row::Note));
     }
     rows
 }
 
-/// What broke, a line each; empty if nothing did.
-pub(crate) fn what_broke(results: &[(Scenario, Vec<Standing>)]) -> String {
+/// As the table shows it.
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Ok => "OK".to_owned(),
+        Verdict::Lost(money) if *money < 0 => format!("MADE {}", -money),
+        Verdict::Lost(money) => format!("LOST {money}"),
+        Verdict::Overdrawn(accounts) => format!("OVERDRAWN {accounts}"),
+        Verdict::TornAudits(audits) => format!("TORN AUDITS {audits}"),
+        Verdict::Deadlock { accounts } => format!("DEADLOCK at {accounts:?}"),
+        Verdict::Starved => "STARVED".to_owned(),
+        Verdict::Broken(_) => "BROKEN".to_owned(),
+    }
+}
+
+/// What broke its claims, a line each; empty if nothing did.
+pub(crate) fn what_broke(report: &Report) -> String {
+    let swept = report
+        .sweep
+        .iter()
+        .flat_map(|sweep| sweep.points.iter().map(|(_, result)| result));
     let mut out = String::new();
-    for (Scenario { name, .. }, standings) in results {
-        for broken in standings
-            .iter()
-            .filter(|standing| !standing.findings.is_ok())
-        {
-            let (engine, findings) = (broken.engine, &broken.findings);
-            let explained = findings.explain();
-            _ = writeln!(out, "'{name}' on {engine}: {findings}: {explained}");
+    for result in report.scenarios.iter().chain(swept) {
+        for model in result.models.iter().filter(|model| !model.claims_hold) {
+            let told = verdict(&model.verdict);
+            let notes = model.notes.join("; ");
+            _ = writeln!(out, "'{}' on {}: {told}: {notes}", result.name, model.model);
         }
     }
     out
 }
 
-/// How much of their time threads may be without a core, though there are enough, before it is worth a word.
-const TOLERABLE: f64 = 0.1;
-
-/// Says where other programs were most in the way; empty if they were not.
-pub(crate) fn disturbance(results: &[(Scenario, Vec<Standing>)], cores: usize) -> String {
-    let worst = results
-        .iter()
-        // With more threads than cores it is no disturbance, and the user has been told.
-        .filter(|(scenario, _)| scenario.busy_threads() <= cores)
-        .flat_map(|(scenario, standings)| {
-            standings.iter().map(|s| (s.without_core, &scenario.name))
-        })
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match worst {
-        Some((share, name)) if share > TOLERABLE => format!(
-            "warning: other programs kept the cores busy: in '{name}' the threads had none for {:.0} % \
-             of the time; figures need a quiet machine\n",
-            share * 100.0
-        ),
-        _ => String::new(),
-    }
-}
-
-fn attempts(figure: &Figure) -> String {
-    if figure.attempts.is_finite() {
-        format!("{:.2}", figure.attempts)
-    } else {
-        // Nothing ended in the time.
-        "-".to_owned()
-    }
-}
-
-fn relative(figure: &Figure) -> String {
-    match figure.relative {
-        None => "1".to_owned(),
-        Some(Spread { median, min, max }) if min.is_finite() && max.is_finite() => {
+fn relative(relative: Option<Spread>) -> String {
+    match relative {
+        Some(Spread { median, min, max }) => {
             format!("{} ({}..{})", digits(median), digits(min), digits(max))
         }
-        // The mutexes did not get anything done in some round.
-        Some(_) => "-".to_owned(),
+        None => "-".to_owned(),
+    }
+}
+
+/// Nanoseconds in a unit that fits.
+fn time(nanos: u64) -> String {
+    match nanos as f64 {
+        n if n >= 1e9 => format!("{} s", digits(n / 1e9)),
+        n if n >= 1e6 => format!("{} ms", digits(n / 1e6)),
+        n if n >= 1e3 => format!("{} us", digits(n / 1e3)),
+        n => format!("{n} ns"),
     }
 }
 
@@ -155,40 +186,6 @@ fn digits(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Findings;
-    use crate::shift::Timing;
-    use crate::workload::Round;
-    use std::time::Duration;
-
-    #[test]
-    fn a_disturbance_is_told_where_there_were_cores_enough() {
-        let scenario = Scenario {
-            name: "busy".to_owned(),
-            round: Round {
-                accounts: 2,
-                threads: 1,
-                auditors: 1,
-                timing: Timing::with_warm_up(Duration::from_millis(1)),
-                seed: 1,
-            },
-            contenders: Vec::new(),
-        };
-        let standing = |without_core| Standing {
-            engine: "an engine",
-            figures: Vec::new(),
-            without_core,
-            findings: Findings::default(),
-        };
-        let calm = [(scenario.clone(), vec![standing(0.02)])];
-        assert_eq!(disturbance(&calm, 2), "");
-        let busy = [(scenario, vec![standing(0.02), standing(0.48)])];
-        assert!(disturbance(&busy, 2).contains("in 'busy' the threads had none for 48 %"));
-        assert_eq!(
-            disturbance(&busy, 1),
-            "",
-            "too many threads is another matter"
-        );
-    }
 
     #[test]
     fn rates_show_three_digits() {
