@@ -49,6 +49,7 @@ on_a_ledger!(
     Counterfeiter,
     Creditor,
     Overlooker,
+    Procrastinator,
     Forgetter
 );
 
@@ -125,6 +126,17 @@ impl Bank for Overlooker {
         accounts[0] -= 1;
         accounts[1] += 1;
         Some(first + others)
+    }
+}
+
+/// Never gets an audit done.
+impl Bank for Procrastinator {
+    fn try_transfer(&self, _: usize, _: usize, _: i64, _: &mut u64) -> bool {
+        true
+    }
+
+    fn audit(&self, _: &mut u64) -> Option<i64> {
+        None
     }
 }
 
@@ -226,6 +238,11 @@ fn an_overdrawn_account_is_noticed_though_the_total_is_right() {
 fn a_torn_audit_is_noticed_though_the_final_count_is_right() {
     let verdict = transferring::<Overlooker>();
     assert!(verdict.starts_with("TORN AUDITS "), "{verdict}");
+}
+
+#[test]
+fn audits_that_never_end_are_noticed() {
+    assert_eq!(transferring::<Procrastinator>(), "STARVED");
 }
 
 #[test]

@@ -203,19 +203,6 @@ fn accounts_that_are_actors_have_money_in_limbo() {
 }
 
 #[test]
-fn optimistic_audits_starve() {
-    let many = Round {
-        accounts: 100_000,
-        threads: 2,
-        auditors: 1,
-        ..round()
-    };
-    is_caught("optimistic", Work::Transfers, &many, |found| {
-        found.starved > 0
-    });
-}
-
-#[test]
 fn crashes_lose_money_where_locks_have_no_poison() {
     for model in ["parking-lot", "racy"] {
         is_caught(model, Work::Crashes, &round(), |found| found.lost > 0);

@@ -26,10 +26,12 @@ mod scenarios;
 mod session;
 mod shift;
 mod summary;
+mod tour;
 mod watchdog;
 mod workload;
 
-use std::io::{self, ErrorKind, Write};
+use std::env;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -48,6 +50,10 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     let Cli { command, options } = Cli::parse();
     let (text, code) = match command {
+        Some(Command::Tour) => return end(tour::tour(&options)),
+        None if env::args().len() == 1 && io::stdout().is_terminal() => {
+            return end(tour::tour(&options));
+        }
         Some(Command::List) => (list::list(), 0),
         Some(Command::Explain { model }) => (explain::explain(model), 0),
         command => match session::run(command, &options) {
@@ -59,12 +65,19 @@ fn main() -> ExitCode {
         },
     };
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    end(written.map(|()| code))
+}
+
+/// The exit code, given how writing went.
+fn end(written: io::Result<u8>) -> ExitCode {
+    match written {
         // A reader such as `head` that has seen enough is no failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("stm-bank-demo: the results could not be written: {error}");
             ExitCode::FAILURE
         }
-        _ => ExitCode::from(code),
+        Err(_) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
     }
 }

@@ -39,14 +39,16 @@ pub(crate) struct Cli {
     pub(crate) options: Options,
 }
 
-/// What to do. Without a command: the right models at length, then all of them briefly.
+/// What to do. Without a command: on a terminal the tour, elsewhere and with flags: compare.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compare models
+    /// Compare models: unless told, the right ones at length, then all of them briefly
     Compare {
         #[command(flatten)]
         choice: Choice,
     },
+    /// A short story in six acts, with live numbers
+    Tour,
     /// One model in all scenarios that it can do
     Run {
         /// The model, as `list` shows it

@@ -167,7 +167,7 @@ fn time(nanos: u64) -> String {
 }
 
 /// A rate with three digits that count.
-fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     match per_second {
         n if n >= 1e6 => format!("{} M", digits(n / 1e6)),
         n if n >= 1e3 => format!("{} k", digits(n / 1e3)),

@@ -104,21 +104,33 @@ impl Optimistic {
     #[inline]
     fn try_once(&self, from: usize, to: usize, amount: i64) -> Option<bool> {
         let (payer, payee) = (&self.0[from], &self.0[to]);
-        let (paying, had) = payer.read()?;
-        let (receiving, has) = payee.read()?;
-        if had < amount {
+        let (had, has) = (payer.read()?, payee.read()?);
+        if had.1 < amount {
             return Some(false);
         }
+        let swapped = Self::swap_both(payer, payee, had, has, amount);
+        swapped.then_some(true)
+    }
+
+    /// Moves `amount`, if both accounts are still as they were seen.
+    #[inline]
+    fn swap_both(
+        payer: &Account,
+        payee: &Account,
+        (paying, had): (u64, i64),
+        (receiving, has): (u64, i64),
+        amount: i64,
+    ) -> bool {
         if !payer.try_lock(paying) {
-            return None;
+            return false;
         }
         if !payee.try_lock(receiving) {
             payer.unlock(paying, had); // undone by hand
-            return None;
+            return false;
         }
         payer.unlock(paying, had - amount);
         payee.unlock(receiving, has + amount);
-        Some(true)
+        true
     }
     // explain: end
 
@@ -177,5 +189,34 @@ impl Bank for Optimistic {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_that_catches_no_quiet_moment_gives_up() {
+        let bank = Optimistic::open(3, 10);
+        assert!(bank.0[1].try_lock(0));
+        let mut attempts = 0;
+        assert_eq!(bank.audit(&mut attempts), None);
+        assert_eq!(attempts, u64::from(PATIENCE));
+        bank.0[1].unlock(0, 12);
+        assert_eq!(bank.audit(&mut attempts), Some(32));
+    }
+
+    #[test]
+    fn a_transfer_undoes_its_first_swap_if_the_second_fails() {
+        let bank = Optimistic::open(2, 10);
+        let (payer, payee) = (&bank.0[0], &bank.0[1]);
+        let stale = payee.read().expect("nobody writes");
+        assert_eq!(bank.try_once(0, 1, 1), Some(true));
+        let had = payer.read().expect("nobody writes");
+        assert!(!Optimistic::swap_both(payer, payee, had, stale, 5));
+        assert_eq!(bank.balances(), [9, 11]);
+        assert_eq!(bank.try_once(0, 1, 5), Some(true), "nothing stayed locked");
+        assert_eq!(bank.balances(), [4, 16]);
     }
 }
