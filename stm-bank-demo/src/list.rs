@@ -25,6 +25,9 @@ pub(crate) fn list() -> String {
             .iter()
             .partition(|&&work| model.run(work).is_some());
         _ = writeln!(out, "      does: {}", names(&does));
+        if model.most_accounts < usize::MAX {
+            _ = writeln!(out, "      accounts: {} at most", model.most_accounts);
+        }
         _ = writeln!(out, "      not: {}: {}", names(&leaves), model.why_no_more);
     }
     out

@@ -205,7 +205,9 @@ impl Kind {
     ) -> Scenario {
         let (name, round) = self.round(options);
         let contenders = models.into_iter().filter_map(|model| {
-            let run = model.run(self.work())?;
+            let run = model
+                .run(self.work())
+                .filter(|_| round.accounts <= model.most_accounts)?;
             Some(Contender {
                 model: model.name,
                 family: model.family,

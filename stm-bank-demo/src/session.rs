@@ -114,6 +114,13 @@ fn plan(command: Option<Command>, options: &Options) -> Result<Plan, String> {
                 options.accounts
             ));
         }
+        let too_many = |model: &&&Model| options.accounts > model.most_accounts;
+        if let Some(model) = models.iter().find(too_many) {
+            return Err(format!(
+                "{} takes at most {} accounts, and --accounts is {}",
+                model.name, model.most_accounts, options.accounts
+            ));
+        }
         let everybody: Vec<_> = MODELS.iter().collect();
         let models = if models.is_empty() {
             &everybody
@@ -165,6 +172,19 @@ fn plan(command: Option<Command>, options: &Options) -> Result<Plan, String> {
 /// What one should know before the figures come.
 fn warnings(scenarios: &[&Scenario], cores: usize) -> Vec<String> {
     let mut warnings = Vec::new();
+    for model in MODELS {
+        let most = scenarios
+            .iter()
+            .map(|scenario| scenario.round.accounts)
+            .max()
+            .unwrap_or(0);
+        if most > model.most_accounts {
+            warnings.push(format!(
+                "{} keeps {} accounts at most and is left out where there are more",
+                model.name, model.most_accounts
+            ));
+        }
+    }
     if cfg!(debug_assertions) {
         warnings.push(
             "this is a debug build, its figures mean nothing; use cargo run --release".to_owned(),

@@ -267,6 +267,11 @@ fn bad_usage_is_refused_with_the_flag_and_what_to_do() {
             "write-skew",
             "4 accounts",
         ),
+        (
+            &["compare", "-n", "1000000", "-m", "account-threads"],
+            "account-threads",
+            "at most 4096 accounts",
+        ),
         (&["sweep"], "--param", "required"),
         (
             &["sweep", "--param", "threads"],
@@ -496,7 +501,7 @@ fn the_tour_has_six_acts() {
 }
 
 #[test]
-fn an_open_loop_counts_the_wait_of_who_came_too_early() {
+fn requests_can_come_at_a_rate() {
     let Run {
         code,
         stdout,
@@ -554,4 +559,22 @@ fn an_interrupt_ends_it_with_what_was_measured() {
         "the first scenario is whole:\n{stdout}"
     );
     assert!(row(&stdout, "stm").ends_with("OK"), "{stdout}");
+}
+
+#[test]
+fn models_that_cannot_keep_so_many_accounts_are_left_out_with_a_word() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = run(&[
+        "compare", "-s", "transfer", "-n", "100000", "-d", "1ms", "-r", "1",
+    ]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(
+        stderr.contains("account-threads keeps 4096 accounts at most"),
+        "{stderr}"
+    );
+    assert!(!stdout.contains("account-threads"), "{stdout}");
+    assert!(row(&stdout, "arc-swap").ends_with("OK"), "{stdout}");
 }

@@ -32,6 +32,8 @@ pub(crate) struct Model {
     /// Its file, as it was compiled.
     pub(crate) source: &'static str,
     pub(crate) does: &'static [(Work, Run)],
+    /// More accounts than this it cannot keep.
+    pub(crate) most_accounts: usize,
     /// Why it does not do the other kinds of work.
     pub(crate) why_no_more: &'static str,
 }
@@ -58,6 +60,14 @@ const BUT_CRASHES: Claims = Claims {
     ..Claims::ALL
 };
 
+const NO_LIMIT: usize = usize::MAX;
+
+/// What a system lets a process have without being asked, and some to spare.
+const MOST_THREADS: usize = 4096;
+
+/// Beyond this a round is about starting them.
+const MOST_ACTORS: usize = 65_536;
+
 const NOT_A_BANK: &str = "counts requests and keeps no accounts";
 const NOT_AN_AUDITED_BANK: &str = "a pipeline and no bank";
 const OTHERS_SHOW_IT: &str = "it would be line by line as with ordered-mutexes";
@@ -78,6 +88,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<OrderedMutexes, JointTransfers>),
             (Work::Crashes, workload::run::<OrderedMutexes, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "a mutex alone cannot wait for money: see condvars",
     },
     Model {
@@ -94,6 +105,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<StmBank, JointTransfers>),
             (Work::Crashes, workload::run::<StmBank, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "metrics and pipelines are not banks: see metrics-stm and pipeline-stm",
     },
     Model {
@@ -106,6 +118,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Transfers,
             workload::run::<OrderedMutexes<Padded>, Transfers>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: OTHERS_SHOW_IT,
     },
     Model {
@@ -118,6 +131,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Transfers,
             workload::run::<AuditedInTransaction, Transfers>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: "it differs from stm only in its audits",
     },
     Model {
@@ -127,6 +141,7 @@ pub(crate) const MODELS: &[Model] = &[
         claims: BUT_CRASHES,
         source: include_str!("condvars.rs"),
         does: &[(Work::Waits, workload::waiting::run::<Condvars>)],
+        most_accounts: NO_LIMIT,
         why_no_more: "what it adds to ordered-mutexes is waiting",
     },
     Model {
@@ -139,6 +154,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Transfers, workload::run::<ParkingLot, Transfers>),
             (Work::Crashes, workload::run::<ParkingLot, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: OTHERS_SHOW_IT,
     },
     Model {
@@ -154,6 +170,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<GlobalMutex, JointTransfers>),
             (Work::Crashes, workload::run::<GlobalMutex, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "a mutex alone cannot wait for money: see condvars",
     },
     Model {
@@ -163,6 +180,7 @@ pub(crate) const MODELS: &[Model] = &[
         claims: BUT_CRASHES,
         source: include_str!("rwlock.rs"),
         does: &[(Work::Transfers, workload::run::<OneRwLock, Transfers>)],
+        most_accounts: NO_LIMIT,
         why_no_more: "whatever writes is as with global-mutex",
     },
     Model {
@@ -178,6 +196,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<OwnerThread, JointTransfers>),
             (Work::Crashes, workload::run::<OwnerThread, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "the owner must not wait: it would have to keep a list of who does",
     },
     Model {
@@ -190,6 +209,7 @@ pub(crate) const MODELS: &[Model] = &[
         },
         source: include_str!("account_threads.rs"),
         does: &[(Work::Transfers, workload::run::<AccountThreads, Transfers>)],
+        most_accounts: MOST_THREADS,
         why_no_more: TWO_ACCOUNTS_AT_ONCE,
     },
     Model {
@@ -205,6 +225,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Transfers, workload::run::<Actors, Transfers>),
             (Work::Crashes, workload::run::<Actors, Crashes>),
         ],
+        most_accounts: MOST_ACTORS,
         why_no_more: "each would be one more protocol between actors",
     },
     Model {
@@ -217,6 +238,7 @@ pub(crate) const MODELS: &[Model] = &[
         },
         source: include_str!("optimistic.rs"),
         does: &[(Work::Transfers, workload::run::<Optimistic, Transfers>)],
+        most_accounts: NO_LIMIT,
         why_no_more: "each would be one more protocol by hand; and who crashes between swap and write locks the \
                       account for good",
     },
@@ -231,6 +253,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<Rcu, JointTransfers>),
             (Work::Crashes, workload::run::<Rcu, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "whatever else is changed is copied in the same way; it cannot wait",
     },
     Model {
@@ -248,6 +271,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<OneAtATime, JointTransfers>),
             (Work::Crashes, workload::run::<OneAtATime, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "it has shown enough",
     },
     Model {
@@ -264,6 +288,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Transfers,
             workload::run::<UnorderedMutexes, Transfers>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: "it has shown enough",
     },
     Model {
@@ -277,6 +302,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Work::Joint, workload::run::<Racy, JointTransfers>),
             (Work::Crashes, workload::run::<Racy, Crashes>),
         ],
+        most_accounts: NO_LIMIT,
         why_no_more: "it has shown enough",
     },
     Model {
@@ -286,6 +312,7 @@ pub(crate) const MODELS: &[Model] = &[
         claims: BUT_CRASHES,
         source: include_str!("metrics/shared.rs"),
         does: &[(Work::Metrics, workload::metrics::run::<metrics::Shared>)],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_A_BANK,
     },
     Model {
@@ -295,6 +322,7 @@ pub(crate) const MODELS: &[Model] = &[
         claims: BUT_CRASHES,
         source: include_str!("metrics/accountant.rs"),
         does: &[(Work::Metrics, workload::metrics::run::<metrics::Accountant>)],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_A_BANK,
     },
     Model {
@@ -307,6 +335,7 @@ pub(crate) const MODELS: &[Model] = &[
         },
         source: include_str!("metrics/atomics.rs"),
         does: &[(Work::Metrics, workload::metrics::run::<metrics::Atomics>)],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_A_BANK,
     },
     Model {
@@ -316,6 +345,7 @@ pub(crate) const MODELS: &[Model] = &[
         claims: BUT_CRASHES,
         source: include_str!("metrics/shards.rs"),
         does: &[(Work::Metrics, workload::metrics::run::<metrics::Shards>)],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_A_BANK,
     },
     Model {
@@ -328,6 +358,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Metrics,
             workload::metrics::run::<metrics::Transactions>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_A_BANK,
     },
     Model {
@@ -340,6 +371,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Pipeline,
             workload::pipeline::run::<pipeline::Condvars>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_AN_AUDITED_BANK,
     },
     Model {
@@ -352,6 +384,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Pipeline,
             workload::pipeline::run::<pipeline::Channels>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_AN_AUDITED_BANK,
     },
     Model {
@@ -364,6 +397,7 @@ pub(crate) const MODELS: &[Model] = &[
             Work::Pipeline,
             workload::pipeline::run::<pipeline::Transactions>,
         )],
+        most_accounts: NO_LIMIT,
         why_no_more: NOT_AN_AUDITED_BANK,
     },
 ];

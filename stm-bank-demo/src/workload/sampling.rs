@@ -50,3 +50,48 @@ pub(super) fn work(
     });
     (output, latencies)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shift::{Look, Timing};
+    use crate::watchdog::watched;
+
+    /// How many requests of one thread took a while, if one of them stalls.
+    fn stalled(rate: Option<f64>) -> u64 {
+        const STALL: Duration = Duration::from_millis(60);
+        let shift = Shift::new(1);
+        let (_, latencies) = watched("a stall", Duration::from_secs(60), || {
+            thread::scope(|s| {
+                let mut stalls = 0;
+                let shift = &shift;
+                let worker = s.spawn(move || {
+                    work(shift, Sampling { rate }, 1, |tally| {
+                        // The first one after the warm-up, or the first of the warm-up.
+                        if tally.ended == 0 && stalls < 2 {
+                            stalls += 1;
+                            thread::sleep(STALL);
+                        }
+                        tally.count(true);
+                    })
+                });
+                shift.direct(Timing::with_warm_up(STALL * 3), None::<fn() -> Look>);
+                worker.join().expect("nothing panics")
+            })
+        });
+        let long = STALL.as_nanos() as u64 / 6;
+        latencies.count_between(long, LONGEST)
+    }
+
+    #[test]
+    fn in_an_open_loop_a_stall_counts_for_all_who_came_meanwhile() {
+        // Sixty were due while one stalled, and most of them long before its end.
+        assert!(stalled(Some(1000.0)) >= 20, "who was due waits");
+    }
+
+    #[test]
+    fn in_a_closed_loop_a_stall_counts_once() {
+        let (all, one) = (stalled(Some(1000.0)), stalled(None));
+        assert!(one < all, "{one} and {all}");
+    }
+}
