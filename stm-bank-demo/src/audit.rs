@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::bank::Claims;
+
 /// Everything wrong that was noticed, in one round or in several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
@@ -20,6 +22,18 @@ pub(crate) struct Findings {
     pub(crate) torn_audits: u64,
     /// One of those: what it found, and what is right.
     pub(crate) torn_example: Option<(i64, i64)>,
+    /// The farthest that an audit was off: how much money was in limbo at a time.
+    pub(crate) limbo: u64,
+    /// Times that two accounts which stand in for each other were below zero together.
+    pub(crate) skewed: u64,
+    /// Pairs that were read together and do not belong together.
+    pub(crate) mismatched: u64,
+    /// Where threads waited for each other in a ring.
+    pub(crate) deadlock: Option<Vec<usize>>,
+    /// Rounds in which no audit came to an end.
+    pub(crate) starved: u64,
+    /// Why the model could not go on.
+    pub(crate) broken: Option<String>,
 }
 
 impl Findings {
@@ -40,6 +54,7 @@ impl Findings {
         if found != expected {
             self.torn_audits += 1;
             self.torn_example = Some((found, expected));
+            self.limbo = self.limbo.max(found.abs_diff(expected));
         }
     }
 
@@ -50,6 +65,31 @@ impl Findings {
         self.overdrawn += other.overdrawn;
         self.torn_audits += other.torn_audits;
         self.torn_example = self.torn_example.or(other.torn_example);
+        self.limbo = self.limbo.max(other.limbo);
+        self.skewed += other.skewed;
+        self.mismatched += other.mismatched;
+        self.starved += other.starved;
+        if self.deadlock.is_none() {
+            self.deadlock.clone_from(&other.deadlock);
+        }
+        if self.broken.is_none() {
+            self.broken.clone_from(&other.broken);
+        }
+    }
+
+    /// Whether something was found that the model claims not to happen. `crashing`: workers were made to panic, and
+    /// what came of that is held against those who claim to survive it.
+    pub(crate) fn break_claims(&self, claims: Claims, crashing: bool) -> bool {
+        if crashing && !claims.survives_crash {
+            return false;
+        }
+        (claims.conserves && (self.lost > 0 || self.made > 0))
+            || (claims.no_overdraft && self.overdrawn > 0)
+            || (claims.whole_audits && self.torn_audits + self.mismatched > 0)
+            || (claims.joint_rules && self.skewed > 0)
+            || (claims.no_deadlock && self.deadlock.is_some())
+            || (claims.no_starvation && self.starved > 0)
+            || self.broken.is_some()
     }
 
     /// Whether nothing was wrong.
@@ -74,10 +114,32 @@ impl Findings {
         }
         if let Some((found, expected)) = self.torn_example {
             sentences.push(format!(
-                "{} audits saw half of a transfer (one found {found} where there was always {expected})",
-                self.torn_audits
+                "{} audits saw half of a transfer (one found {found} where there was always {expected}; at most {} \
+                 were missing or too much)",
+                self.torn_audits, self.limbo
             ));
         }
+        if self.skewed > 0 {
+            sentences.push(format!(
+                "two accounts that stand in for each other were found below zero together {} times",
+                self.skewed
+            ));
+        }
+        if self.mismatched > 0 {
+            sentences.push(format!(
+                "{} pairs were of items that do not belong together",
+                self.mismatched
+            ));
+        }
+        if let Some(accounts) = &self.deadlock {
+            sentences.push(format!(
+                "threads waited for each other at the accounts {accounts:?}"
+            ));
+        }
+        if self.starved > 0 {
+            sentences.push(format!("in {} rounds no audit got through", self.starved));
+        }
+        sentences.extend(self.broken.clone());
         sentences.join("; ")
     }
 }
@@ -90,12 +152,17 @@ impl fmt::Display for Findings {
             ("MADE", self.made),
             ("OVERDRAWN", self.overdrawn),
             ("TORN AUDITS", self.torn_audits),
+            ("SKEWED", self.skewed),
+            ("MISMATCHED", self.mismatched),
         ];
-        let wrong: Vec<_> = kinds
+        let mut wrong: Vec<_> = kinds
             .iter()
             .filter(|(_, count)| *count > 0)
             .map(|(kind, count)| format!("{kind} {count}"))
             .collect();
+        wrong.extend(self.deadlock.as_ref().map(|_| "DEADLOCK".to_owned()));
+        wrong.extend((self.starved > 0).then(|| "STARVED".to_owned()));
+        wrong.extend(self.broken.as_ref().map(|_| "BROKEN".to_owned()));
         f.pad(&if wrong.is_empty() {
             "OK".to_owned()
         } else {

@@ -6,12 +6,15 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::bank::{Accounts, Bank, WaitingBank, Withdrawal};
-use crate::compare::{Contender, Scenario};
+use crate::bank::{Accounts, Bank, Claims, WaitingBank, Withdrawal};
+use crate::compare::{Contender, Limits, Scenario};
+use crate::models::Run;
+use crate::output::{self, Format};
 use crate::shift::Timing;
-use crate::watchdog::watched;
-use crate::workload::Round;
-use crate::{BROKEN, exit_code, report};
+use crate::summary::summarize;
+use crate::workload::jobs::Transfers;
+use crate::workload::{self, Round};
+use crate::{BROKEN, report, session};
 
 /// The accounts of all banks below, behind one lock.
 struct Ledger(Mutex<Vec<i64>>);
@@ -47,6 +50,7 @@ on_a_ledger!(
     Counterfeiter,
     Creditor,
     Overlooker,
+    Procrastinator,
     Forgetter
 );
 
@@ -62,8 +66,8 @@ impl Bank for Right {
         covered
     }
 
-    fn audit(&self, _: &mut u64) -> i64 {
-        self.0.lock().iter().sum()
+    fn audit(&self, _: &mut u64) -> Option<i64> {
+        Some(self.0.lock().iter().sum())
     }
 }
 
@@ -74,8 +78,8 @@ impl Bank for Embezzler {
         true
     }
 
-    fn audit(&self, _: &mut u64) -> i64 {
-        self.0.lock().iter().sum()
+    fn audit(&self, _: &mut u64) -> Option<i64> {
+        Some(self.0.lock().iter().sum())
     }
 }
 
@@ -86,8 +90,8 @@ impl Bank for Counterfeiter {
         true
     }
 
-    fn audit(&self, _: &mut u64) -> i64 {
-        self.0.lock().iter().sum()
+    fn audit(&self, _: &mut u64) -> Option<i64> {
+        Some(self.0.lock().iter().sum())
     }
 }
 
@@ -102,8 +106,8 @@ impl Bank for Creditor {
         true
     }
 
-    fn audit(&self, _: &mut u64) -> i64 {
-        self.0.lock().iter().sum()
+    fn audit(&self, _: &mut u64) -> Option<i64> {
+        Some(self.0.lock().iter().sum())
     }
 }
 
@@ -114,7 +118,7 @@ impl Bank for Overlooker {
         true
     }
 
-    fn audit(&self, _: &mut u64) -> i64 {
+    fn audit(&self, _: &mut u64) -> Option<i64> {
         let mut accounts = self.0.lock();
         let first = accounts[0];
         accounts[0] += 1;
@@ -122,7 +126,18 @@ impl Bank for Overlooker {
         let others: i64 = accounts[1..].iter().sum();
         accounts[0] -= 1;
         accounts[1] += 1;
-        first + others
+        Some(first + others)
+    }
+}
+
+/// Never gets an audit done.
+impl Bank for Procrastinator {
+    fn try_transfer(&self, _: usize, _: usize, _: i64, _: &mut u64) -> bool {
+        true
+    }
+
+    fn audit(&self, _: &mut u64) -> Option<i64> {
+        None
     }
 }
 
@@ -138,40 +153,67 @@ impl WaitingBank for Forgetter {
 }
 
 /// The verdict on a bank, after the whole way that a real one goes.
-fn verdict(contender: Contender) -> String {
+fn verdict(run: Run) -> String {
+    let told = with_claims(run, Claims::ALL);
+    let unclaimed = with_claims(run, Claims::NONE);
+    assert_eq!(
+        told == "OK",
+        unclaimed == "OK",
+        "{told} and {unclaimed}: claims hide nothing"
+    );
+    told
+}
+
+fn with_claims(run: Run, claims: Claims) -> String {
     let scenario = Scenario {
         name: "broken".to_owned(),
+        about: String::new(),
         round: Round {
             accounts: 4,
             threads: 2,
             auditors: 1,
             timing: Timing::with_warm_up(Duration::from_millis(2)),
             seed: 1,
+            zipf: None,
+            sampling: None,
         },
-        contenders: vec![contender],
+        reference: "a bank",
+        crashing: false,
+        repeats: 2,
+        contenders: vec![Contender {
+            model: "a bank",
+            family: "mutex",
+            claims,
+            run,
+        }],
     };
-    let limit = Duration::from_secs(60);
-    let standings = watched("a broken bank", limit, || scenario.compare(2));
+    let limits = Limits {
+        grace: Duration::from_secs(60),
+        rate: None,
+    };
+    let standings = scenario.compare(limits, |_| {});
     let verdict = standings[0].findings.to_string();
-    let results = [(scenario, standings)];
+    let mut report = session::blank(1, 2);
+    report.scenarios.push(summarize(&scenario, &standings));
 
-    assert!(report::table(&results).contains(&verdict), "{verdict}");
-    if verdict == "OK" {
-        assert_eq!(exit_code(&results), 0);
-        assert_eq!(report::what_broke(&results), "");
+    let mut table = Vec::new();
+    output::write(Format::Table, &report, false, &mut table).expect("a vector takes everything");
+    let table = String::from_utf8(table).expect("text");
+    assert!(table.contains(&verdict), "{verdict}");
+    let told = report::what_broke(&report);
+    if verdict == "OK" || claims == Claims::NONE {
+        assert_eq!(session::exit_code(&report), 0);
+        assert_eq!(told, "");
     } else {
-        assert_eq!(exit_code(&results), BROKEN);
-        let told = report::what_broke(&results);
-        assert!(
-            told.starts_with(&format!("'broken' on a bank: {verdict}: ")),
-            "{told}"
-        );
+        assert_eq!(session::exit_code(&report), BROKEN);
+        assert!(told.starts_with("'broken' on a bank: "), "{told}");
+        assert!(told.contains(&verdict), "{verdict} is not in {told}");
     }
     verdict
 }
 
 fn transferring<B: Bank>() -> String {
-    verdict(Contender::transferring::<B>("a bank"))
+    verdict(workload::run::<B, Transfers>)
 }
 
 #[test]
@@ -193,7 +235,7 @@ fn made_money_is_noticed() {
 
 #[test]
 fn an_overdrawn_account_is_noticed_though_the_total_is_right() {
-    assert_eq!(transferring::<Creditor>(), "OVERDRAWN 2", "one a round");
+    assert_eq!(transferring::<Creditor>(), "OVERDRAWN 3", "one a round");
 }
 
 #[test]
@@ -203,7 +245,12 @@ fn a_torn_audit_is_noticed_though_the_final_count_is_right() {
 }
 
 #[test]
+fn audits_that_never_end_are_noticed() {
+    assert_eq!(transferring::<Procrastinator>(), "STARVED");
+}
+
+#[test]
 fn a_lost_deposit_is_noticed_though_all_wait_for_it() {
-    let verdict = verdict(Contender::waiting::<Forgetter>("a bank"));
-    assert_eq!(verdict, "LOST 200", "a portion a round");
+    let verdict = verdict(workload::waiting::run::<Forgetter>);
+    assert_eq!(verdict, "LOST 300", "a portion a round");
 }

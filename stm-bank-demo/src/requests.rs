@@ -31,11 +31,23 @@ impl Requests {
         }
     }
 
-    /// The next request.
     #[inline]
-    pub(crate) fn next(&mut self) -> Request {
+    fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let bits = mix(self.state);
+        mix(self.state)
+    }
+}
+
+/// Where requests come from.
+pub(crate) trait Source: Send {
+    /// The next request.
+    fn next(&mut self) -> Request;
+}
+
+impl Source for Requests {
+    #[inline]
+    fn next(&mut self) -> Request {
+        let bits = self.draw();
         // One draw serves all three: 30 bits for each account, scaled by multiplication, and 4 for the amount.
         let from = ((bits >> 34) * self.accounts) >> 30;
         let step = ((((bits >> 4) & 0x3fff_ffff) * (self.accounts - 1)) >> 30) + 1;
@@ -49,6 +61,58 @@ impl Requests {
             }) as usize,
             amount: (bits & 15) as i64 + 1,
         }
+    }
+}
+
+/// Requests that prefer some accounts: the k-th is asked for in proportion to 1/k^theta (Zipf's law).
+///
+/// Drawing from that law takes a search through a table, which would show in what is measured. So this is a long ring
+/// of requests that were drawn beforehand.
+#[derive(Clone, Debug)]
+pub(crate) struct Skewed {
+    ring: Vec<Request>,
+    at: usize,
+}
+
+/// A power of two. Long beside the number of popular accounts, short beside the caches.
+const RING: usize = 1 << 14;
+
+impl Skewed {
+    /// The sequence of one thread. The popular accounts are the same for all.
+    pub(crate) fn new(seed: u64, stream: usize, accounts: usize, theta: f64) -> Self {
+        let mut sum = 0.0;
+        let below: Vec<f64> = (1..=accounts)
+            .map(|rank| {
+                sum += (rank as f64).powf(-theta);
+                sum
+            })
+            .collect();
+        let mut plain = Requests::new(seed, stream, accounts);
+        let mut draw = || {
+            let at = (plain.draw() >> 11) as f64 / (1_u64 << 53) as f64 * sum;
+            below
+                .partition_point(|&below| below <= at)
+                .min(accounts - 1)
+        };
+        let ring = (0..RING)
+            .map(|at| {
+                let (from, to) = (draw(), draw());
+                Request {
+                    from,
+                    to: if to == from { (to + 1) % accounts } else { to },
+                    amount: (at & 15) as i64 + 1,
+                }
+            })
+            .collect();
+        Self { ring, at: 0 }
+    }
+}
+
+impl Source for Skewed {
+    #[inline]
+    fn next(&mut self) -> Request {
+        self.at = (self.at + 1) & (RING - 1);
+        self.ring[self.at]
     }
 }
 
@@ -78,6 +142,19 @@ mod tests {
             }
             assert!(paid.iter().chain(&got).all(|&reached| reached));
         }
+    }
+
+    #[test]
+    fn skewed_requests_prefer_the_first_accounts_as_zipf_says() {
+        let mut requests = Skewed::new(1, 0, 100, 1.0);
+        let mut paid = [0_u32; 100];
+        for _ in 0..RING {
+            let Request { from, to, .. } = requests.next();
+            assert_ne!(from, to);
+            paid[from] += 1;
+        }
+        let ratio = f64::from(paid[0]) / f64::from(paid[3]);
+        assert!((3.0..5.0).contains(&ratio), "1 : 1/4, and not {ratio}");
     }
 
     #[test]

@@ -13,8 +13,12 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, RwLock};
-use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::interrupt::{self, Slept};
+
+/// How often the director looks whether to end a shift early, where that can be.
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a round warms up and is measured.
 #[derive(Clone, Copy, Debug)]
@@ -135,17 +139,49 @@ impl Shift {
         }
     }
 
-    /// Starts the threads and tells them when to go on and when to stop.
-    pub(crate) fn direct(&self, timing: Timing) {
+    /// Starts the threads and tells them when to go on and when to stop. With `look`, asks every so often whether to
+    /// end early. An interrupt ends early anyway.
+    pub(crate) fn direct(&self, timing: Timing, mut look: Option<impl FnMut() -> Look>) {
         let gate = self.gate.write().expect("nothing panics at the gate");
         self.gathering.wait();
         // Only now may they work: where threads are many and cores are few, the first ones through the barrier
         // would keep this one from getting through it for seconds.
         drop(gate);
-        thread::sleep(timing.warm_up);
+        let warmed_up = pass(timing.warm_up, &mut look);
         self.warm.store(true, Ordering::Relaxed);
-        thread::sleep(timing.measured);
+        if warmed_up == Look::GoOn {
+            // Over either way.
+            _ = pass(timing.measured, &mut look);
+        }
         self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether a shift is worth going on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Look {
+    GoOn,
+    End,
+}
+
+/// Lets time pass.
+fn pass(time: Duration, look: &mut Option<impl FnMut() -> Look>) -> Look {
+    let end = Instant::now() + time;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let nap = if look.is_some() { left.min(LOOK) } else { left };
+        if interrupt::sleep(nap) == Slept::Interrupted {
+            return Look::End;
+        }
+        if let Some(look) = look
+            && look() == Look::End
+        {
+            return Look::End;
+        }
+        if nap == left {
+            return Look::GoOn;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The program from outside: what it prints where, and its exit codes.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -77,33 +77,36 @@ fn a_run_prints_the_table_and_finds_nothing_wrong() {
         "16 accounts",
         "rounds: 2 of 5ms",
         "seed 3",
-        "scenario",
-        "relative to mutexes",
+        "relative",
         "verdict",
-        "transfers, 1 thread ",
+        "transfers, 1 thread: ",
         "transfers, 2 threads",
         "hot: 8 accounts, 2 threads",
         "audited: 1 moving, 1 auditing",
         "waiting for cover, 2 threads",
-        "ordered mutexes",
-        "STM, snapshot",
-        "STM, atomically",
-        "mutexes and condvars",
-        "padded mutexes",
-        "transfers/s",
+        "every model, 16 accounts: transfers, 2 threads",
+        "every model, 16 accounts: audited",
+        "ordered-mutexes",
+        "stm-atomic-audit",
+        "condvars",
+        "padded-mutexes",
+        "ractor",
         "audits/s",
-        "withdrawals/s",
     ] {
         assert!(stdout.contains(expected), "no {expected:?} in\n{stdout}");
     }
-    let verdicts = stdout.lines().filter(|line| line.ends_with(" OK")).count();
+    let at_length = stdout.split("every model").next().expect("a first part");
+    let verdicts = at_length
+        .lines()
+        .filter(|line| line.ends_with(" OK"))
+        .count();
     assert_eq!(
         verdicts, 13,
-        "one for each engine in each scenario:\n{stdout}"
+        "one for each model in each scenario:\n{stdout}"
     );
-    assert!(stderr.contains("[5/5] waiting for cover"), "{stderr}");
+    assert!(stderr.contains("[5/7] waiting for cover"), "{stderr}");
     assert!(
-        !stdout.contains("[5/5]"),
+        !stdout.contains("[5/7]"),
         "progress is no result:\n{stdout}"
     );
 }
@@ -116,7 +119,7 @@ fn one_thread_and_no_auditor_leave_out_what_they_cannot_show() {
         stderr,
     } = tiny(&["--threads", "1", "--auditors", "0"]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
-    assert!(!stdout.contains("audits/s"), "{stdout}");
+    assert!(!stdout.contains("tries an audit"), "{stdout}");
     assert!(!stdout.contains("transfers, 2 threads"), "{stdout}");
     assert!(
         stdout.contains("waiting for cover, 2 threads"),
@@ -156,6 +159,14 @@ fn help_and_version_are_results() {
         "--duration",
         "--repeats",
         "--seed",
+        "compare",
+        "sweep",
+        "explain",
+        "list",
+        "run",
+        "--zipf",
+        "--rate",
+        "--timeout",
         "Exit codes:",
     ] {
         assert!(
@@ -225,6 +236,59 @@ fn bad_usage_is_refused_with_the_flag_and_what_to_do() {
             "from 0 to 18446744073709551615",
         ),
         (&["--acounts", "5"], "--acounts", "--accounts"),
+        (&["-n", "0"], "--accounts", "from 2 to 1000000"),
+        (&["-t", "0"], "--threads", "from 1 to 256"),
+        (&["-d", "0ms"], "--duration", "from 1ms to 60s"),
+        (&["-r", "10000000"], "--repeats", "from 1 to 1000"),
+        (&["-w", "0s"], "--warm-up", "from 1ms to 60s"),
+        (&["--timeout", "0s"], "--timeout", "from 1ms to 60s"),
+        (&["--zipf", "-1"], "--zipf", "from 0 to 2"),
+        (&["--zipf", "NaN"], "--zipf", "from 0 to 2"),
+        (&["--rate", "0"], "--rate", "from 1 to 10000000"),
+        (&["--progress", "loud"], "--progress", "plain"),
+        (&["--color", "red"], "--color", "never"),
+        (&["--format", "xml"], "--format", "table"),
+        (&["run"], "MODEL", "--help"),
+        (&["run", "mutex"], "MODEL", "ordered-mutexes"),
+        (&["explain", "everything"], "MODEL", "owner-thread"),
+        (
+            &["compare", "-m", "stm,mutex"],
+            "--models",
+            "ordered-mutexes",
+        ),
+        (&["compare", "-s", "party"], "--scenario", "write-skew"),
+        (
+            &["compare", "-m", "condvars", "-s", "hot"],
+            "condvars",
+            "list",
+        ),
+        (
+            &["compare", "-n", "3", "-s", "write-skew"],
+            "write-skew",
+            "4 accounts",
+        ),
+        (
+            &["compare", "-n", "1000000", "-m", "account-threads"],
+            "account-threads",
+            "at most 4096 accounts",
+        ),
+        (&["sweep"], "--param", "required"),
+        (
+            &["sweep", "--param", "threads"],
+            "--param",
+            "threads=1,2,4,8",
+        ),
+        (
+            &["sweep", "--param", "threads=1,0"],
+            "--param",
+            "from 1 to 256",
+        ),
+        (
+            &["sweep", "--param", "colour=1"],
+            "--param",
+            "threads, accounts",
+        ),
+        (&["list", "--threads", "0"], "--threads", "from 1 to 256"),
         (&["fast"], "fast", "--help"),
     ] {
         let Run {
@@ -243,4 +307,319 @@ fn bad_usage_is_refused_with_the_flag_and_what_to_do() {
         );
         assert_eq!(stdout, "", "{args:?}");
     }
+}
+
+/// What is printed about a model, up to the next one that is asked about.
+fn row<'a>(stdout: &'a str, model: &str) -> &'a str {
+    let of_model = |line: &&str| line.split_whitespace().next() == Some(model);
+    let row = stdout.lines().find(of_model);
+    row.unwrap_or_else(|| panic!("no {model} in\n{stdout}"))
+}
+
+#[test]
+fn models_and_scenarios_can_be_chosen() {
+    let chosen = [
+        "compare",
+        "-m",
+        "stm,ordered-mutexes,rwlock",
+        "-s",
+        "batch,audit",
+    ];
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = tiny(&chosen);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("payroll, 2 threads"), "{stdout}");
+    assert!(stdout.contains("audited: 1 moving"), "{stdout}");
+    assert!(!stdout.contains("transfers,"), "{stdout}");
+    assert!(row(&stdout, "rwlock").ends_with("OK"), "{stdout}");
+    assert!(!stdout.contains("racy"), "{stdout}");
+    assert!(
+        row(&stdout, "ordered-mutexes").contains(" 1.00 "),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_model_runs_in_all_that_it_can_do() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = tiny(&["run", "stm"]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    for scenario in [
+        "transfers,",
+        "zipf 0.99,",
+        "hot:",
+        "audited:",
+        "waiting",
+        "choosing",
+        "payroll,",
+        "write skew:",
+        "crashing",
+    ] {
+        assert!(stdout.contains(scenario), "no {scenario:?} in\n{stdout}");
+    }
+    let of_stm = |line: &&str| line.split_whitespace().next() == Some("stm");
+    for line in stdout.lines().filter(of_stm) {
+        assert!(line.ends_with(" OK"), "{line}");
+    }
+}
+
+#[test]
+fn a_deadlock_is_told_with_its_accounts_and_the_others_go_on() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = run(&[
+        "compare",
+        "-m",
+        "unordered-mutexes,ordered-mutexes",
+        "-s",
+        "hot",
+        "-t",
+        "4",
+        "-d",
+        "2s",
+        "-r",
+        "1",
+    ]);
+    // Within the two seconds of the round, or it would have come to an end without.
+    assert_eq!(code, Some(0), "it claims nothing else: {stdout}{stderr}");
+    let deadlock = row(&stdout, "unordered-mutexes");
+    assert!(deadlock.contains("DEADLOCK at "), "{stdout}");
+    assert!(row(&stdout, "ordered-mutexes").ends_with("OK"), "{stdout}");
+}
+
+#[test]
+fn wrong_models_are_told_and_fail_nothing_that_they_do_not_claim() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = run(&[
+        "compare",
+        "-m",
+        "racy,parking-lot,ordered-mutexes",
+        "-s",
+        "crash",
+        "-d",
+        "50ms",
+        "-r",
+        "1",
+    ]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    for (model, verdict) in [("parking-lot", "LOST "), ("ordered-mutexes", "BROKEN")] {
+        let row = row(&stdout, model);
+        assert!(row.contains(verdict), "{row}");
+    }
+    // At the end of the row, or below it where there is no room.
+    assert_eq!(
+        stdout.matches("(expected)").count(),
+        4,
+        "three, and the legend: {stdout}"
+    );
+    assert!(
+        !stderr.contains("panicked"),
+        "crashes on purpose are quiet: {stderr}"
+    );
+}
+
+#[test]
+fn a_sweep_shows_each_value() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = tiny(&[
+        "sweep",
+        "--param",
+        "threads=1,3",
+        "-m",
+        "stm,ordered-mutexes",
+        "-s",
+        "transfer",
+    ]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("commits/s by threads"), "{stdout}");
+    let columns: Vec<_> = row(&stdout, "model").split_whitespace().collect();
+    assert_eq!(columns, ["model", "1", "3"], "{stdout}");
+    for model in ["stm", "ordered-mutexes"] {
+        let figures = row(&stdout, model).split_whitespace().count();
+        assert_eq!(figures, 5, "a rate with its unit at each value: {stdout}");
+    }
+}
+
+#[test]
+fn the_list_names_models_claims_and_scenarios() {
+    let Run { code, stdout, .. } = run(&["list"]);
+    assert_eq!(code, Some(0));
+    for expected in [
+        "write-skew",
+        "pipeline-stm (stm)",
+        "claims: nothing",
+        "survives a crash",
+        "not: wait,",
+        "account-threads",
+    ] {
+        assert!(stdout.contains(expected), "no {expected:?} in\n{stdout}");
+    }
+}
+
+#[test]
+fn a_model_is_explained_by_its_own_source() {
+    let Run { code, stdout, .. } = run(&["explain", "ordered-mutexes"]);
+    assert_eq!(code, Some(0));
+    let shown = stdout.split("\n\n").last().expect("a last part");
+    assert!(shown.starts_with("fn try_transfer(&self"), "{stdout}");
+    assert!(
+        stdout.contains("if from < to {\n        payer = self.0[from].lock();"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn the_tour_has_six_acts() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = run(&["tour", "-d", "20ms"]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    for act in [
+        "1. Check",
+        "2. Locks",
+        "3. The report",
+        "4. Two",
+        "5. A worker",
+        "6. The bill",
+    ] {
+        assert!(stdout.contains(act), "no {act:?} in\n{stdout}");
+    }
+}
+
+#[test]
+fn requests_can_come_at_a_rate() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = run(&[
+        "run", "stm", "-s", "transfer", "-r", "1", "-d", "100ms", "--rate", "2000",
+    ]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(row(&stdout, "stm").ends_with("OK"), "{stdout}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_with_what_was_measured() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stm-bank-demo"))
+        .args([
+            "compare",
+            "-m",
+            "stm,ordered-mutexes",
+            "-s",
+            "transfer,hot",
+            "-r",
+            "1",
+            "-d",
+        ])
+        .arg("1s")
+        .args(["--progress", "plain"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let stdout = read_to_end(child.stdout.take().expect("piped"));
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut told = String::new();
+    while !told.contains("[2/2]") {
+        let read = stderr
+            .read_line(&mut told)
+            .expect("the program writes text");
+        assert!(read > 0, "ended before the second scenario: {told}");
+    }
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.expect("the system has kill").success());
+    let stdout = until_limit(&mut child, &stdout);
+    stderr
+        .read_to_string(&mut told)
+        .expect("the program writes text");
+    let code = child.wait().expect("it has ended").code();
+    assert_eq!(code, Some(130), "{stdout}{told}");
+    assert!(told.contains("interrupted"), "{told}");
+    assert!(
+        stdout.contains("transfers, 2 threads"),
+        "the first scenario is whole:\n{stdout}"
+    );
+    assert!(row(&stdout, "stm").ends_with("OK"), "{stdout}");
+}
+
+#[test]
+fn models_that_cannot_keep_so_many_accounts_are_left_out_with_a_word() {
+    let Run {
+        code,
+        stdout,
+        stderr,
+    } = run(&[
+        "compare", "-s", "transfer", "-n", "100000", "-d", "1ms", "-r", "1",
+    ]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(
+        stderr.contains("account-threads keeps 4096 accounts at most"),
+        "{stderr}"
+    );
+    let of_model = |line: &str| line.split_whitespace().next() == Some("account-threads");
+    assert!(!stdout.lines().any(of_model), "{stdout}");
+    assert!(row(&stdout, "arc-swap").ends_with("OK"), "{stdout}");
+}
+
+#[test]
+fn results_come_in_the_form_that_was_asked_for() {
+    let page = std::env::temp_dir().join(format!("stm-bank-demo-{}.html", std::process::id()));
+    let path = page.to_str().expect("a plain path");
+    let asked = ["run", "stm", "-s", "transfer", "--html", path];
+    for (format, begins) in [
+        ("json", "{"),
+        ("jsonl", "{"),
+        ("csv", "scenario,"),
+        ("markdown", "#"),
+        ("table", "16 accounts"),
+    ] {
+        let mut all = asked.to_vec();
+        all.extend(["--format", format]);
+        let Run {
+            code,
+            stdout,
+            stderr,
+        } = tiny(&all);
+        assert_eq!(code, Some(0), "{stdout}{stderr}");
+        assert!(
+            stdout.trim_start().starts_with(begins),
+            "{format}: {stdout}"
+        );
+        let html = std::fs::read_to_string(&page).expect("the page was written");
+        assert!(html.contains("</html>") && html.contains("<svg"), "{html}");
+    }
+    std::fs::remove_file(&page).expect("it is there");
+
+    let nowhere = [
+        "run",
+        "stm",
+        "-s",
+        "transfer",
+        "--html",
+        "/no/such/place/report.html",
+    ];
+    let Run { code, stderr, .. } = tiny(&nowhere);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("/no/such/place/report.html"), "{stderr}");
 }

@@ -8,8 +8,12 @@
 
 use stm_core::{ReadTx, Stm, TVar, Tx, atomically, check, snapshot};
 
-use crate::bank::{Accounts, Bank, WaitingBank, Withdrawal};
+use crate::bank::{
+    Accounts, Bank, BatchBank, ChoosingBank, CrashingBank, Joint, JointBank, WaitingBank,
+    Withdrawal, crash,
+};
 
+// explain: begin
 /// Takes `amount` out if there is cover, and says whether there was.
 fn withdraw(tx: &mut Tx<'_>, from: &TVar<i64>, amount: i64) -> Stm<bool> {
     let balance = from.read(tx)?;
@@ -33,6 +37,7 @@ fn transfer(tx: &mut Tx<'_>, from: &TVar<i64>, to: &TVar<i64>, amount: i64) -> S
     }
     Ok(covered)
 }
+// explain: end
 
 /// Withdraws, waiting for cover: `check` sleeps until something that was read has changed, and runs it again.
 fn withdraw_when_covered(tx: &mut Tx<'_>, from: &TVar<i64>, amount: i64) -> Stm<()> {
@@ -81,11 +86,11 @@ impl Bank for StmBank {
         })
     }
 
-    fn audit(&self, attempts: &mut u64) -> i64 {
-        snapshot(|s| {
+    fn audit(&self, attempts: &mut u64) -> Option<i64> {
+        Some(snapshot(|s| {
             *attempts += 1;
             total(s, &self.accounts)
-        })
+        }))
     }
 }
 
@@ -116,6 +121,84 @@ impl WaitingBank for StmBank {
     }
 }
 
+impl ChoosingBank for StmBank {
+    /// The first payer, or else the second, or else nobody. A transfer that waits for cover is one that is not possible
+    /// yet, so `or_else` takes the next: the parts need not know that they are alternatives.
+    fn pay_from_first(
+        &self,
+        payers: [usize; 2],
+        to: usize,
+        amount: i64,
+        attempts: &mut u64,
+    ) -> bool {
+        let [first, second, to] = [payers[0], payers[1], to].map(|at| &self.accounts[at]);
+        let pay_from = |tx: &mut Tx<'_>, from| {
+            withdraw_when_covered(tx, from, amount)?;
+            deposit(tx, to, amount)?;
+            Ok(true)
+        };
+        atomically(|tx| {
+            *attempts += 1;
+            tx.or_else(
+                |tx| pay_from(tx, first),
+                |tx| tx.or_else(|tx| pay_from(tx, second), |_| Ok(false)),
+            )
+        })
+    }
+}
+
+impl BatchBank for StmBank {
+    fn pay_all(&self, from: usize, payees: &[usize], amount: i64, attempts: &mut u64) -> bool {
+        let total = amount * payees.len() as i64;
+        atomically(|tx| {
+            *attempts += 1;
+            let covered = withdraw(tx, &self.accounts[from], total)?;
+            if covered {
+                for &payee in payees {
+                    deposit(tx, &self.accounts[payee], amount)?;
+                }
+            }
+            Ok(covered)
+        })
+    }
+}
+
+impl JointBank for StmBank {
+    /// Only reads the partner, and is held to what it read all the same: there is no write skew.
+    fn try_joint_transfer(
+        &self,
+        from: usize,
+        partner: usize,
+        to: usize,
+        amount: i64,
+        attempts: &mut u64,
+    ) -> Joint {
+        let [from, partner, to] = [from, partner, to].map(|at| &self.accounts[at]);
+        atomically(|tx| {
+            *attempts += 1;
+            let balance = from.read(tx)?;
+            let answer = Joint::rule(balance + partner.read(tx)?, amount);
+            if answer == Joint::Paid {
+                from.write(tx, balance - amount)?;
+                deposit(tx, to, amount)?;
+            }
+            Ok(answer)
+        })
+    }
+}
+
+impl CrashingBank for StmBank {
+    /// What was withdrawn goes with the attempt.
+    fn crash_in_transfer(&self, from: usize, _: usize, amount: i64) {
+        atomically(|tx| {
+            if withdraw(tx, &self.accounts[from], amount)? {
+                crash();
+            }
+            Ok(())
+        });
+    }
+}
+
 /// The same bank, except that an audit is an ordinary transaction: for those who do not know of [`snapshot`].
 pub(crate) struct AuditedInTransaction(StmBank);
 
@@ -134,10 +217,10 @@ impl Bank for AuditedInTransaction {
         self.0.try_transfer(from, to, amount, attempts)
     }
 
-    fn audit(&self, attempts: &mut u64) -> i64 {
-        atomically(|tx| {
+    fn audit(&self, attempts: &mut u64) -> Option<i64> {
+        Some(atomically(|tx| {
             *attempts += 1;
             total(tx, &self.0.accounts)
-        })
+        }))
     }
 }

@@ -70,6 +70,7 @@ impl Accounts for Condvars {
 }
 
 impl WaitingBank for Condvars {
+    // explain: begin
     fn deposit(&self, to: usize, amount: i64) {
         let account = &self.accounts[to];
         let mut state = account.lock();
@@ -98,6 +99,7 @@ impl WaitingBank for Condvars {
             state = account.wait(state);
         }
     }
+    // explain: end
 
     fn close(&self) {
         // Relaxed: each account's mutex, taken below, orders it with who looks at it under that mutex.

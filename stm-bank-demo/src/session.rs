@@ -1,0 +1,341 @@
+//! A run, from what was asked for to what is told.
+
+use std::env;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::compare::{Limits, Scenario, Standing};
+use crate::models::{MODELS, Model};
+use crate::options::{Choice, Color, Command, Options, Progress};
+use crate::output::{self, Format};
+use crate::results::{Machine, Report, SCHEMA_VERSION, ScenarioResult, Sweep};
+use crate::scenarios::{self, Kind};
+use crate::summary::{summarize, unsteady};
+use crate::{BROKEN, INTERRUPTED, interrupt, report};
+
+/// How much of their time threads may be without a core, though there are enough, before it is worth a word.
+const TOLERABLE: f64 = 0.1;
+
+/// Runs what was asked for; the results and the exit code. `Err`: why that cannot be done.
+pub(crate) fn run(command: Option<Command>, options: &Options) -> Result<(String, u8), String> {
+    let points = plan(command, options)?;
+    let limits = Limits {
+        grace: options.timeout,
+        rate: options.rate,
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let all: Vec<&Scenario> = points.iter().flat_map(|(_, scenarios)| scenarios).collect();
+    let mut warnings = warnings(&all, cores);
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    let time: Duration = all.iter().map(|scenario| scenario.time(limits)).sum();
+    eprintln!("this takes about {:.0} s", time.as_secs_f64().ceil());
+
+    interrupt::listen();
+    let mut teller = Teller::new(options.progress, all.len());
+    let mut report = blank(options.seed, cores);
+    let mut disturbed = None;
+    for (at, scenarios) in &points {
+        for scenario in scenarios {
+            if interrupt::interrupted() {
+                break;
+            }
+            teller.begin(&scenario.name);
+            let standings = scenario.compare(limits, |model| teller.step(model));
+            note_disturbance(&mut disturbed, scenario, &standings, cores);
+            let result = summarize(scenario, &standings);
+            match at {
+                None => report.scenarios.push(result),
+                Some((name, value)) => {
+                    let sweep = report.sweep.get_or_insert_with(|| Sweep {
+                        param: name.clone(),
+                        points: Vec::new(),
+                    });
+                    sweep.points.push((*value, result));
+                }
+            }
+        }
+    }
+    teller.end();
+    report.interrupted = interrupt::interrupted();
+    let mut late = afterthoughts(disturbed, all_results(&report));
+    if report.interrupted {
+        late.push("interrupted: what follows is what was measured until then".to_owned());
+    }
+    for warning in &late {
+        eprintln!("warning: {warning}");
+    }
+    warnings.append(&mut late);
+    report.warnings = warnings;
+    eprint!("{}", report::what_broke(&report));
+    if let Some(file) = &options.html {
+        fs::write(file, output::html(&report))
+            .map_err(|why| format!("the report cannot be written to {}: {why}", file.display()))?;
+    }
+    Ok((text(&report, options), exit_code(&report)))
+}
+
+/// The results in the form that was asked for.
+fn text(report: &Report, options: &Options) -> String {
+    let mut out = Vec::new();
+    if options.format == Format::Table {
+        let head = format!(
+            "{} accounts, {} cores, rounds: {} of {:?}, seed {}\n\n",
+            options.accounts, report.machine.cores, options.repeats, options.duration, options.seed
+        );
+        out.extend_from_slice(head.as_bytes());
+    }
+    let color = options.color == Color::Auto && io::stdout().is_terminal();
+    output::write(options.format, report, color, &mut out).expect("a vector takes everything");
+    String::from_utf8(out).expect("every form is text")
+}
+
+/// A report without results.
+pub(crate) fn blank(seed: u64, cores: usize) -> Report {
+    Report {
+        schema_version: SCHEMA_VERSION,
+        started: started(),
+        machine: Machine {
+            cores,
+            os: env::consts::OS.to_owned(),
+            arch: env::consts::ARCH.to_owned(),
+        },
+        command: env::args().skip(1).collect::<Vec<_>>().join(" "),
+        seed,
+        warnings: Vec::new(),
+        interrupted: false,
+        scenarios: Vec::new(),
+        sweep: None,
+    }
+}
+
+/// Scenarios, each group at a value of the swept parameter, if there is one.
+type Plan = Vec<(Option<(String, f64)>, Vec<Scenario>)>;
+
+fn plan(command: Option<Command>, options: &Options) -> Result<Plan, String> {
+    let chosen = |options: &Options, kinds: &[Kind], models: &[&'static Model]| {
+        let too_few = |kind: &&Kind| options.accounts < kind.fewest_accounts();
+        if let Some(kind) = kinds.iter().find(too_few) {
+            return Err(format!(
+                "the scenario {} takes {} accounts, and --accounts is {}",
+                kind.name(),
+                kind.fewest_accounts(),
+                options.accounts
+            ));
+        }
+        let too_many = |model: &&&Model| options.accounts > model.most_accounts;
+        if let Some(model) = models.iter().find(too_many) {
+            return Err(format!(
+                "{} takes at most {} accounts, and --accounts is {}",
+                model.name, model.most_accounts, options.accounts
+            ));
+        }
+        let everybody: Vec<_> = MODELS.iter().collect();
+        let models = if models.is_empty() {
+            &everybody
+        } else {
+            models
+        };
+        let scenarios = scenarios::asked_for(options, kinds, models);
+        if scenarios.is_empty() {
+            let names: Vec<_> = models.iter().map(|model| model.name).collect();
+            return Err(format!(
+                "no scenario asked for is one that {} can do; see stm-bank-demo list",
+                names.join(" or ")
+            ));
+        }
+        Ok(scenarios)
+    };
+    match command {
+        Some(Command::Compare {
+            choice: Choice { models, scenario },
+        }) if !models.is_empty() || !scenario.is_empty() => {
+            Ok(vec![(None, chosen(options, &scenario, &models)?)])
+        }
+        Some(Command::Run { model, scenario }) => {
+            Ok(vec![(None, chosen(options, &scenario, &[model])?)])
+        }
+        Some(Command::Sweep {
+            param,
+            choice: Choice { models, scenario },
+        }) => {
+            let kinds = if scenario.is_empty() {
+                vec![Kind::Transfer]
+            } else {
+                scenario
+            };
+            let name = format!("{:?}", param.name).to_lowercase();
+            let point = |&value: &f64| {
+                let options = options.at(param.name, value);
+                Ok((
+                    Some((name.clone(), value)),
+                    chosen(&options, &kinds, &models)?,
+                ))
+            };
+            param.values.iter().map(point).collect()
+        }
+        _ => Ok(vec![(None, scenarios::by_default(options))]),
+    }
+}
+
+/// What one should know before the figures come.
+fn warnings(scenarios: &[&Scenario], cores: usize) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for model in MODELS {
+        let most = scenarios
+            .iter()
+            .map(|scenario| scenario.round.accounts)
+            .max()
+            .unwrap_or(0);
+        if most > model.most_accounts {
+            warnings.push(format!(
+                "{} keeps {} accounts at most and is left out where there are more",
+                model.name, model.most_accounts
+            ));
+        }
+    }
+    if cfg!(debug_assertions) {
+        warnings.push(
+            "this is a debug build, its figures mean nothing; use cargo run --release".to_owned(),
+        );
+    }
+    let busiest = scenarios
+        .iter()
+        .map(|scenario| scenario.busy_threads())
+        .max();
+    if let Some(threads) = busiest.filter(|&threads| threads > cores) {
+        warnings.push(format!(
+            "up to {threads} threads share {cores} cores, so the figures also show how the system schedules them; \
+             lower --threads or --auditors"
+        ));
+    }
+    warnings
+}
+
+/// Where other programs were most in the way: what part of the time, and in which scenario.
+type Disturbed = Option<(f64, String)>;
+
+fn note_disturbance(
+    worst: &mut Disturbed,
+    scenario: &Scenario,
+    standings: &[Standing],
+    cores: usize,
+) {
+    // With more threads than cores it is no disturbance, and the user has been told. Models with threads of their own are
+    // more than they seem.
+    let quiet = scenario.busy_threads() <= cores;
+    let own_threads =
+        |standing: &&Standing| matches!(standing.contender.family, "channel" | "actor");
+    for standing in standings
+        .iter()
+        .filter(|standing| quiet && !own_threads(standing))
+    {
+        if worst
+            .as_ref()
+            .is_none_or(|(share, _)| standing.without_core > *share)
+        {
+            *worst = Some((standing.without_core, scenario.name.clone()));
+        }
+    }
+}
+
+/// What one should know about the figures.
+fn afterthoughts<'a>(
+    disturbed: Disturbed,
+    results: impl Iterator<Item = &'a ScenarioResult>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some((share, name)) = disturbed.filter(|(share, _)| *share > TOLERABLE) {
+        warnings.push(format!(
+            "other programs kept the cores busy: in '{name}' the threads had none for {:.0} % of the time; figures \
+             need a quiet machine",
+            share * 100.0
+        ));
+    }
+    let (wide, rates) = unsteady(results);
+    if wide > 0 {
+        warnings.push(format!(
+            "{wide} of {rates} rates differ by more than 5 % between rounds; trust the relative columns, \
+             or give more and longer rounds"
+        ));
+    }
+    warnings
+}
+
+fn all_results(report: &Report) -> impl Iterator<Item = &ScenarioResult> {
+    let swept = report.sweep.iter().flat_map(|sweep| &sweep.points);
+    report
+        .scenarios
+        .iter()
+        .chain(swept.map(|(_, result)| result))
+}
+
+/// The exit code of a run with these results.
+pub(crate) fn exit_code(report: &Report) -> u8 {
+    let mut models = all_results(report).flat_map(|result| &result.models);
+    if report.interrupted {
+        INTERRUPTED
+    } else if models.all(|model| model.claims_hold) {
+        0
+    } else {
+        BROKEN
+    }
+}
+
+/// When the run began: seconds since 1970 in UTC, which every reader can make a date of.
+fn started() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    format!("{}", since.map_or(0, |since| since.as_secs()))
+}
+
+/// Tells how far it is.
+struct Teller {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    done: usize,
+    all: usize,
+    name: String,
+}
+
+impl Teller {
+    fn new(progress: Progress, all: usize) -> Self {
+        let bar = progress == Progress::Auto && io::stderr().is_terminal();
+        Self {
+            bar: bar.then(|| {
+                let style = ProgressStyle::with_template("{spinner} [{pos}/{len}] {msg}");
+                ProgressBar::new(all as u64).with_style(style.expect("a template that is right"))
+            }),
+            quiet: progress == Progress::None,
+            done: 0,
+            all,
+            name: String::new(),
+        }
+    }
+
+    fn begin(&mut self, name: &str) {
+        self.done += 1;
+        name.clone_into(&mut self.name);
+        match &self.bar {
+            Some(bar) => bar.set_position(self.done as u64),
+            None if self.quiet => {}
+            None => eprintln!("[{}/{}] {name}", self.done, self.all),
+        }
+    }
+
+    fn step(&self, model: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {model}", self.name));
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
