@@ -397,6 +397,7 @@ impl Wake for WakeOne {
 #[test]
 fn a_thousand_tasks_wake_once_each() {
     const TASKS: usize = 1_000;
+    const EXECUTORS: usize = 3;
     watched("herd of tasks", || {
         let sem = TSemaphore::new(1);
         let executor = Arc::new(Executor {
@@ -410,7 +411,7 @@ fn a_thousand_tasks_wake_once_each() {
         let holders = AtomicUsize::new(0);
         let mut permit = Some(permit);
         std::thread::scope(|s| {
-            for _ in 0..3 {
+            for _ in 0..EXECUTORS {
                 s.spawn(|| {
                     while executor.finished.load(Ordering::SeqCst) < TASKS {
                         let Some(id) = executor.ready.lock().unwrap().pop_front() else {
@@ -435,7 +436,13 @@ fn a_thousand_tasks_wake_once_each() {
             executor.wakes.load(Ordering::SeqCst),
             executor.polls.load(Ordering::SeqCst),
         );
-        assert_eq!((wakes, polls), (TASKS, 2 * TASKS), "wakes and polls");
+        // A task that stands in line but is served before its first poll has ended needs no waking. That can be
+        // the last polls of the executors only.
+        assert_eq!(polls, TASKS + wakes, "polled once, and once for each wake");
+        assert!(
+            (TASKS - EXECUTORS..=TASKS).contains(&wakes),
+            "{wakes} wakes"
+        );
         assert_eq!((available(&sem), waiting(&sem)), (1, 0));
     });
 }
