@@ -7,6 +7,7 @@
 //! | the attempt before | what comes between |
 //! |---|---|
 //! | gave way to the holder of the token | its release, or the end of its lease |
+//! | came upon an undecided commit | a sleep until that is decided ([`Tx::conflict`](crate::tx::Tx::conflict)); of one of many that failed, the token |
 //! | was the holder's own | nothing: it goes on with the token, and a longer lease |
 //! | was one of many that failed | the token, after a place in line |
 //! | was one of a few | a back-off that doubles |
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) start: Start,
     /// Whether a failing read may turn an attempt into a snapshot (A3).
     pub(crate) may_be_snapshot: bool,
+    /// Whether a snapshot may sleep in the middle of its attempt: it is a thread's, and has no deadline.
+    pub(crate) may_sleep_inside: bool,
     /// The last attempt gave way to the holder of the token.
     gave_way: bool,
     /// Attempts that failed though this call held the token.
@@ -50,6 +53,7 @@ impl Call {
             failures: 0,
             start: Start::Update,
             may_be_snapshot: true,
+            may_sleep_inside: false,
             gave_way: false,
             failed_as_holder: 0,
         }
@@ -75,6 +79,20 @@ impl Call {
             self.start = Start::Update;
             priority::release();
         }
+    }
+
+    /// As [`Call::let_go`], while variables are locked.
+    #[cold]
+    pub(crate) fn let_go_under_locks(&mut self) {
+        if self.start == Start::Holder {
+            self.start = Start::Update;
+            priority::release_under_locks();
+        }
+    }
+
+    /// Whether the token comes next, should this call go on after one more conflict.
+    pub(crate) fn wants_priority(&self) -> bool {
+        self.start != Start::Holder && self.failures.saturating_add(1) >= CLAIM_AFTER
     }
 
     /// What comes between a conflict and the next attempt. For threads.

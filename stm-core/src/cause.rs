@@ -94,18 +94,23 @@ pub(crate) enum Cause {
     Swallowed,
     /// Something to be written had been read by the holder of the token.
     GaveWay,
+    /// A variable is locked by a commit whose decider has not answered: worth a sleep.
+    Undecided,
     /// A function that was to be applied at commit unwound.
     CommutePanicked,
+    /// The decider unwound.
+    DeciderPanicked,
     /// The body returned a conflict that this attempt had not given it.
     Foreign,
 }
 
 impl Cause {
-    /// True if the attempt failed over what it read, before its commit: a snapshot would not have.
+    /// True if the attempt failed over what it read, before its commit: a snapshot would not have. (Or that may be the reason;
+    /// whoever asks knows what was written.)
     pub(crate) const fn spares_a_snapshot(self) -> bool {
         matches!(
             self,
-            Self::ReadLocked | Self::ReadChanged | Self::OldValueGone
+            Self::ReadLocked | Self::ReadChanged | Self::OldValueGone | Self::Undecided
         )
     }
 }

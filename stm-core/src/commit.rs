@@ -6,7 +6,7 @@
 //!  1  lock every written word, ascending addresses
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
-//!  4  functions are applied to the newest values, if there are any
+//!  4  functions are applied to the newest values, if there are any; the decider is asked, if there is one
 //!  5  inline: save history, if snapshots live
 //!  6  publish: each store also unlocks               ◀── nothing may fail from 5 on
 //!  7  retire what was replaced; then, by the caller: unpin, wake, drop
@@ -44,6 +44,7 @@
 //! between a lock and a clock load that are seen in different orders. Publication is `Release`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -56,6 +57,7 @@ use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::priority;
 use crate::reclaim::Pin;
+use crate::undecided::{Outcome, Undecided};
 use crate::validate;
 use crate::wait::WakeList;
 use crate::word::{AtomicWord, TryLock, Word};
@@ -176,8 +178,16 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
 #[inline(never)]
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
-    lock_all(log.writes.entries_mut(), log.holder.is_some())?;
-    finish(pin, log)
+    log.announce_writes();
+    loop {
+        let protected = log.holder.is_some();
+        let outcome = lock_all(log.writes.entries_mut(), protected, &mut log.behind)
+            .and_then(|()| finish(pin, log));
+        match outcome {
+            Err(Cause::Undecided) if log.sit_out_as_holder() == Outcome::Over => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// From step 2 on.
@@ -190,6 +200,7 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         reads,
         writes,
         holder,
+        behind,
         ..
     } = log;
     let protected = holder.is_some();
@@ -204,22 +215,35 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
-        validate::by_committer(reads.as_slice(), writes, protected)
+        validate::by_committer(reads.as_slice(), writes, protected, behind)
             .inspect_err(|_| unlock_all(writes))?;
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| unlock_all(&log.writes))?;
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
+    publish_all(pin, log, now);
+    clear_up(pin, log, found.waiters);
+    Ok(())
+}
+
+/// Steps 5 and 6.
+#[inline(always)]
+pub(crate) fn publish_all(pin: &Pin, log: &mut Log, now: Stamp) {
     log.hooks.note_commit();
-    let writes = &mut log.writes;
     let version = now.time() + 1;
     if now.snapshots_live() {
-        publish_with_history(pin, writes.entries(), version);
+        publish_with_history(pin, log.writes.entries(), version);
     } else {
-        publish(writes.entries(), version);
+        publish(log.writes.entries(), version);
     }
-    if found.waiters {
+}
+
+/// Step 7, our half. `waiters`: some lock saw that somebody waits.
+#[inline(always)]
+pub(crate) fn clear_up(pin: &Pin, log: &mut Log, waiters: bool) {
+    let writes = &mut log.writes;
+    if waiters {
         note_waiters(writes.entries(), &mut log.wakes);
         writes.make_untidy();
     }
@@ -227,17 +251,16 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         retire_nodes(pin, writes.entries());
     }
     writes.forget_published();
-    Ok(())
 }
 
 fn unlock_all(writes: &WriteSet) {
     writes.entries().iter().for_each(unlock);
 }
 
-/// Step 4: makes the values that were left to functions. The only user code that runs under locks; should it unwind, the
-/// panic is kept for later.
+/// Step 4: makes the values that were left to functions. User code under locks, as only deciders are besides; should it
+/// unwind, the panic is kept for later.
 #[cold]
-fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
+pub(crate) fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
     let Log {
         writes, commutes, ..
     } = log;
@@ -294,18 +317,26 @@ fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
     found
 }
 
-fn must_give_way(locked: &[Write]) -> bool {
+pub(crate) fn must_give_way(locked: &[Write]) -> bool {
     priority::is_held() && priority::stops(locked.iter().map(|w| w.block))
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
-fn lock_all(writes: &mut [Write], protected: bool) -> Result<(), Cause> {
+///
+/// # Errors
+///
+/// The cause, with every lock undone; of [`Cause::Undecided`], `behind` is what was in the way.
+pub(crate) fn lock_all(
+    writes: &mut [Write],
+    protected: bool,
+    behind: &mut Option<Arc<Undecided>>,
+) -> Result<(), Cause> {
     for at in 0..writes.len() {
         let (locked, rest) = writes.split_at_mut(at);
         let write = &mut rest[0];
         let replaced = match write.block.get().word().try_lock() {
             TryLock::Locked(replaced) => Ok(replaced),
-            TryLock::Busy => lock_patiently(write, locked, protected),
+            TryLock::Busy => lock_patiently(write, locked, protected, behind),
         };
         write.replaced = replaced.inspect_err(|_| locked.iter().for_each(unlock))?;
     }
@@ -315,9 +346,22 @@ fn lock_all(writes: &mut [Write], protected: bool) -> Result<(), Cause> {
 /// Waits for a lock while `locked` are held. Those must be given up when the holder of the token wants one of them: it may
 /// be waiting for it while it owns what is waited for here.
 #[cold]
-fn lock_patiently(write: &Write, locked: &[Write], protected: bool) -> Result<Word, Cause> {
+fn lock_patiently(
+    write: &Write,
+    locked: &[Write],
+    protected: bool,
+    behind: &mut Option<Arc<Undecided>>,
+) -> Result<Word, Cause> {
     let mut waiting = Waiting::protected(protected);
-    while waiting.round() == Patience::Left {
+    loop {
+        match waiting.round(write.block) {
+            Patience::Left => {}
+            Patience::Spent => return Err(Cause::CommitLocked),
+            Patience::Undecided(undecided) => {
+                *behind = Some(undecided);
+                return Err(Cause::Undecided);
+            }
+        }
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
@@ -325,18 +369,17 @@ fn lock_patiently(write: &Write, locked: &[Write], protected: bool) -> Result<Wo
             return Err(Cause::GaveWay);
         }
     }
-    Err(Cause::CommitLocked)
 }
 
 /// Gives up: the word goes back to what the lock replaced, WAITERS included.
-fn unlock(write: &Write) {
+pub(crate) fn unlock(write: &Write) {
     write.block.get().word().restore(write.replaced);
 }
 
 /// Step 2 where a word has used up its `seq`: no word may follow under its own version, so the clock must move on. The
 /// time and the liveness of snapshots then both come from the new load.
 #[cold]
-fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
+pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
     let stuck = |now: Stamp| {
         writes
             .iter()
@@ -394,7 +437,7 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
-/// Step 7, our half. After all unlocks, so that nobody waits for the collector's bookkeeping.
+/// After all unlocks, so that nobody waits for the collector's bookkeeping.
 fn retire_nodes(pin: &Pin, writes: &[Write]) {
     for write in writes {
         if let PendingView::Node(_, ops) = write.pending.view() {

@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::call::Call;
+use crate::decide::{self, Decision};
 use crate::error::{Abort, Stm};
 use crate::future::Running;
 use crate::run;
@@ -261,6 +262,44 @@ impl Transaction {
         body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
     ) -> Result<R, TryStopped<E>> {
         run::run(self.name, Location::caller(), &self.begin(), body)
+            .map_err(TryStopped::Stopped)?
+            .map_err(TryStopped::User)
+    }
+
+    /// As [`try_atomically_decided`](crate::try_atomically_decided), within the limits.
+    ///
+    /// A decider that has been called is waited for, however long it takes; the limits are looked at before, and after a
+    /// [`Decision::Retry`].
+    ///
+    /// # Errors
+    ///
+    /// The limit that it came to, or the error of the body or the decider. Nothing that the body wrote is there then.
+    ///
+    /// # Blocking
+    ///
+    /// As [`try_atomically_decided`](crate::try_atomically_decided), not beyond the timeout but for the decider's own time.
+    ///
+    /// # Panics
+    ///
+    /// Inside another transaction on the same thread; with the body's or the decider's panic.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stm_core::{Decision, Stopped, TVar, Transaction, TryStopped};
+    ///
+    /// let x = TVar::new(1);
+    /// let answer = Transaction::new()
+    ///     .timeout(Duration::from_millis(10))
+    ///     .try_run_decided(|tx| Ok(x.read(tx)?), |_| Decision::<()>::Retry);
+    /// assert_eq!(answer, Err(TryStopped::Stopped(Stopped::TimedOut)));
+    /// ```
+    #[track_caller]
+    pub fn try_run_decided<R, E>(
+        &self,
+        body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
+        decider: impl FnMut(&mut R) -> Decision<E>,
+    ) -> Result<R, TryStopped<E>> {
+        decide::run(self.name, Location::caller(), &self.begin(), body, decider)
             .map_err(TryStopped::Stopped)?
             .map_err(TryStopped::User)
     }

@@ -5,7 +5,9 @@
 //! A long transaction that writes loses against any stream of short ones: each of them invalidates what it has read.
 //! Stopping everybody until it is through would be a cure worse than the disease, and it deadlocks as soon as the long one
 //! waits for somebody who is stopped. So a starving transaction takes the one token of the process and announces *what it
-//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice.
+//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice. What it only
+//! writes it announces before it locks: a variable that others keep locked for long, one after the other
+//! ([`crate::undecided`]), would hardly ever be free for it.
 //!
 //! # The race, and why the holder gets through
 //!
@@ -31,7 +33,9 @@
 //! - Q1  Only the holder changes the token and the filters, and it sets the bits of a larger filter before the token leads there.
 //! - Q2  Nobody waits for the token, or for its release, inside a transaction or with a lock held. Nor pinned, but for single
 //!   stores (`TVar::store`, `swap`), whose wait ends with the lease.
-//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor.
+//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor; and before it calls a decider, which
+//!   needs no more protection than its locks, and may take long or wait for somebody who stands in line. (The one wait that
+//!   it keeps the token for, because it would starve otherwise, ends with the lease: see [`crate::undecided`].)
 //! - Q4  A lease that has run out stops nobody: a holder that waits for somebody who is stopped by it (joins a thread that
 //!   writes what it has read) holds up the world for that long and no longer. It doubles with each attempt of one holder.
 //!
@@ -51,7 +55,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use crate::alarm::Alarm;
 use crate::block::Pinned;
+use crate::shield;
 use crate::sync::{AtomicU64, Ordering, statics, yield_now};
 
 /// Failures after which a call wants the token.
@@ -371,8 +377,26 @@ impl Holder {
     }
 }
 
+/// When the announcements of the present holder stop to stop anybody (Q4). None: never.
+pub(crate) fn lease_end() -> Option<Instant> {
+    line().lease_ends
+}
+
 /// Gives the token back.
 pub(crate) fn release() {
+    wake(free());
+}
+
+/// Gives the token back, by somebody who has variables locked: wakers are user code, so another thread runs them.
+pub(crate) fn release_under_locks() {
+    let tasks = free();
+    if !tasks.is_empty() {
+        Alarm::ring_now(move || wake(tasks));
+    }
+}
+
+#[must_use = "tasks wait for the token"]
+fn free() -> Vec<Waker> {
     TOKEN.set(0);
     let mut line = line();
     line.held = false;
@@ -381,8 +405,12 @@ pub(crate) fn release() {
     let tasks = std::mem::take(&mut line.tasks);
     drop(line);
     CHANGED.notify_all();
+    tasks
+}
+
+fn wake(tasks: Vec<Waker>) {
     for task in tasks {
-        crate::shield::run(|| task.wake());
+        shield::run(|| task.wake());
     }
 }
 

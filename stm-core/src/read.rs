@@ -40,6 +40,7 @@ use crate::log::Log;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
+use crate::undecided::{self, Outcome};
 use crate::validate;
 
 /// Reads up to which looking at all of them again is cheaper than moving the clock for everybody.
@@ -87,7 +88,7 @@ pub(crate) fn sample_patiently<'t>(block: Pinned) -> (Look, Seen<'t>) {
     loop {
         match sample(block, FormHint::Unknown) {
             Sample::Whole(look, seen) => return (look, seen),
-            Sample::Busy => waiting.pause(),
+            Sample::Busy => waiting.sit_out(block),
         }
     }
 }
@@ -159,10 +160,16 @@ impl<'t> Tx<'t> {
         let mut waiting = Waiting::protected(protected);
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
-                if waiting.round() == Patience::Spent {
-                    return self.fail_reading(Cause::ReadLocked);
+                match waiting.round(block) {
+                    Patience::Left => continue,
+                    Patience::Spent => return self.fail_reading(Cause::ReadLocked),
+                    Patience::Undecided(undecided) => {
+                        match undecided::sit_out(undecided, protected, &mut self.log.behind) {
+                            Outcome::Over => continue,
+                            Outcome::Pending => return self.fail_reading(Cause::Undecided),
+                        }
+                    }
                 }
-                continue;
             };
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
@@ -170,7 +177,7 @@ impl<'t> Tx<'t> {
             }
             if self.log.reads.len() < FLOAT_MAX {
                 seqcst_fence_for_loom();
-                match validate::by_reader(self.log.reads.as_slice(), protected) {
+                match self.reads_hold(protected) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
                         return Ok(seen);
@@ -180,7 +187,7 @@ impl<'t> Tx<'t> {
             }
             let now = clock().advance_to(look.version());
             seqcst_fence_for_loom();
-            match validate::by_reader(self.log.reads.as_slice(), protected) {
+            match self.reads_hold(protected) {
                 // T3: round again, for the value must be read after the clock was.
                 Ok(()) => {
                     self.rv = now.time();
@@ -189,6 +196,12 @@ impl<'t> Tx<'t> {
                 Err(cause) => return self.convert_and_see(cause, block),
             }
         }
+    }
+
+    #[inline(always)]
+    fn reads_hold(&mut self, protected: bool) -> Result<(), Cause> {
+        let Log { reads, behind, .. } = &mut *self.log;
+        validate::by_reader(reads.as_slice(), protected, behind)
     }
 
     #[cold]
@@ -217,7 +230,7 @@ impl<'t> Tx<'t> {
     #[cold]
     fn see_as_of(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         // SAFETY: this transaction's snapshot time satisfies what the function asks (`convert`, `Tx::begin`).
-        match unsafe { snapshot::read_as_of(block, self.rv) } {
+        match unsafe { snapshot::read_as_of(block, self.rv, self.sleeps()) } {
             AsOf::Newest(look, seen) => {
                 self.log.reads.push(block, look);
                 Ok(seen)
@@ -232,6 +245,10 @@ impl<'t> Tx<'t> {
                 Ok(Seen::Bits(unsafe { history::bits_at(block, self.rv) }))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone),
+            AsOf::Undecided(undecided) => {
+                self.log.behind = Some(undecided);
+                self.fail_reading(Cause::Undecided)
+            }
         }
     }
 }

@@ -74,9 +74,9 @@ pub(crate) fn attempt<R, E>(
             }
             // The panic is in the log, and goes on from there.
             Err(Cause::CommutePanicked) => (Verdict::Unwound, Ok(Ok(result))),
-            Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
+            Err(cause) => (tx.conflict(cause, waiter), Ok(Ok(result))),
         },
-        Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
+        Ok(Err(Abort::User(error))) => (tx.roll_back(waiter), Ok(Err(Some(error)))),
         Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
         Err(panic) => (Verdict::Unwound, Err(panic)),
     };
@@ -87,7 +87,7 @@ pub(crate) fn attempt<R, E>(
 /// Every end of an attempt but the usual one.
 #[cold]
 #[inline(never)]
-fn not_committed<R, E>(
+pub(crate) fn not_committed<R, E>(
     inside: Inside<'_>,
     pin: Pin,
     verdict: Verdict,
@@ -117,7 +117,7 @@ type Answer<R, E> = Result<Result<R, Option<E>>, Box<dyn Any + Send>>;
 
 /// What follows the attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Parting {
+pub(crate) enum Parting {
     Now,
     /// The thread or task sleeps next and would keep its last garbage for as long.
     AsleepSoon,
@@ -125,7 +125,7 @@ enum Parting {
 
 /// Clears the attempt away and does what was put off until nothing is held: A1.
 #[inline(never)]
-fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting) {
+pub(crate) fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting) {
     let aftermath = inside.leave();
     if parting == Parting::AsleepSoon {
         pin.flush();
@@ -150,11 +150,25 @@ pub(crate) fn run<R, E, L: Limits>(
     limits: &L,
     mut body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>,
 ) -> Result<Result<R, E>, L::Stopped> {
+    run_attempts(what, caller, limits, Call::new(), |call, ctx| {
+        attempt(call, ctx, &mut body, Waiter::of_this_thread)
+    })
+}
+
+/// As [`run`], for attempts of any kind.
+#[inline(always)]
+pub(crate) fn run_attempts<R, E, L: Limits>(
+    what: &'static str,
+    caller: &'static Location<'static>,
+    limits: &L,
+    mut call: Call,
+    mut attempt: impl FnMut(&mut Call, &Context) -> Step<R, E>,
+) -> Result<Result<R, E>, L::Stopped> {
+    call.may_sleep_inside = limits.deadline().is_none();
     context::with(|ctx| {
         ctx.assert_outside(what, caller);
-        let mut call = Call::new();
         loop {
-            match attempt(&mut call, ctx, &mut body, Waiter::of_this_thread) {
+            match attempt(&mut call, ctx) {
                 Step::Done(result) => return Ok(result),
                 Step::Again => {
                     call.pause(limits.deadline());

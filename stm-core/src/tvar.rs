@@ -508,10 +508,10 @@ impl<T: Send + Sync + 'static> TVar<T> {
                 };
                 shield::run(|| drop(result));
                 failures += 1;
-                if cause == Cause::GaveWay {
-                    priority::wait_for_release(None);
-                } else {
-                    contention::back_off(failures);
+                match cause {
+                    Cause::GaveWay => priority::wait_for_release(None),
+                    Cause::Undecided => log.behind.take().into_iter().for_each(|u| u.sleep(None)),
+                    _ => contention::back_off(failures),
                 }
             }
         });

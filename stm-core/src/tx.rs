@@ -82,7 +82,7 @@ pub(crate) enum Verdict {
     RolledBack,
     /// Thrown away; run again.
     Conflict(Cause),
-    /// Thrown away; run again when the registration is woken.
+    /// Thrown away, for a change to come or an undecided commit in the way; run again when the registration is woken.
     Wait(Box<Registration>),
     /// Thrown away at once, because what it waits for has happened.
     Changed,
@@ -261,21 +261,34 @@ impl<'t> Tx<'t> {
 
     /// The body returned an error of its own: its writes are dropped, its reads were consistent (T1).
     #[cold]
-    pub(crate) fn roll_back(&mut self) -> Verdict {
+    pub(crate) fn roll_back(&mut self, waiter: impl FnOnce() -> Waiter) -> Verdict {
         if self.mode == Mode::Doomed {
-            return Verdict::Conflict(self.cause());
+            return self.conflict(self.cause(), waiter);
         }
         Verdict::RolledBack
+    }
+
+    /// The attempt is thrown away over `cause`. Behind an undecided commit the call sleeps until that is decided; unless it has
+    /// failed often enough for the token, which lets it wait in front of the next.
+    #[cold]
+    pub(crate) fn conflict(&mut self, cause: Cause, waiter: impl FnOnce() -> Waiter) -> Verdict {
+        match self.log.behind.take() {
+            Some(undecided) if cause == Cause::Undecided && !self.call.wants_priority() => {
+                self.note_conflict(cause);
+                Verdict::Wait(Box::new(Registration::behind(waiter(), undecided)))
+            }
+            _ => Verdict::Conflict(cause),
+        }
     }
 
     /// The body returned `control`.
     #[cold]
     pub(crate) fn stop(&mut self, control: Control, waiter: impl FnOnce() -> Waiter) -> Verdict {
         if self.mode == Mode::Doomed {
-            return Verdict::Conflict(self.cause());
+            return self.conflict(self.cause(), waiter);
         }
         if control.kind() == Kind::Conflict {
-            return Verdict::Conflict(Cause::Foreign);
+            return self.conflict(Cause::Foreign, waiter);
         }
         // Whatever drove this attempt into a snapshot is over when the body runs again over a changed state.
         if self.log.holder.is_none() {

@@ -7,22 +7,29 @@
 //!
 //! Equality of words is equality of values (W3).
 
+use std::sync::Arc;
+
 use crate::cause::Cause;
 use crate::contention::{Patience, Waiting};
 use crate::log::{Read, WriteSet};
+use crate::undecided::{self, Outcome, Undecided};
 use crate::word::Word;
 
 /// For a reader: every read still holds, at some moment during this call.
 ///
 /// # Errors
 ///
-/// [`Cause::ReadChanged`], or [`Cause::ReadLocked`] if patience ended.
+/// [`Cause::ReadChanged`]; [`Cause::ReadLocked`] if patience ended; [`Cause::Undecided`], with `behind` what it is.
 #[inline]
-pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Cause> {
+pub(crate) fn by_reader(
+    reads: &[Read],
+    protected: bool,
+    behind: &mut Option<Arc<Undecided>>,
+) -> Result<(), Cause> {
     for read in reads {
         // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
         if !read.block.look().word().same_value(read.seen()) {
-            still_holds(read, protected)?;
+            holds_for_reader(read, protected, behind)?;
         }
     }
     Ok(())
@@ -30,18 +37,46 @@ pub(crate) fn by_reader(reads: &[Read], protected: bool) -> Result<(), Cause> {
 
 /// The slow half of `by_reader`: the word differs, perhaps by its lock only.
 #[cold]
-fn still_holds(read: &Read, protected: bool) -> Result<(), Cause> {
+fn holds_for_reader(
+    read: &Read,
+    protected: bool,
+    behind: &mut Option<Arc<Undecided>>,
+) -> Result<(), Cause> {
+    loop {
+        match still_holds(read, protected) {
+            Still::Holds => return Ok(()),
+            Still::Gone(cause) => return Err(cause),
+            Still::Undecided(undecided) => match undecided::sit_out(undecided, protected, behind) {
+                Outcome::Over => {}
+                Outcome::Pending => return Err(Cause::Undecided),
+            },
+        }
+    }
+}
+
+/// What became of a read whose word differs.
+enum Still {
+    Holds,
+    Gone(Cause),
+    /// The value is unchanged. It is locked, and will be until somebody has decided.
+    Undecided(Arc<Undecided>),
+}
+
+/// Waits while it is locked, as far as patience goes.
+fn still_holds(read: &Read, protected: bool) -> Still {
     let mut waiting = Waiting::protected(protected);
     loop {
         let now = read.block.look().word();
         if !now.settled().same_value(read.seen()) {
-            return Err(Cause::ReadChanged);
+            return Still::Gone(Cause::ReadChanged);
         }
         if !now.is_locked() {
-            return Ok(());
+            return Still::Holds;
         }
-        if waiting.round() == Patience::Spent {
-            return Err(Cause::ReadLocked);
+        match waiting.round(read.block) {
+            Patience::Left => {}
+            Patience::Spent => return Still::Gone(Cause::ReadLocked),
+            Patience::Undecided(undecided) => return Still::Undecided(undecided),
         }
     }
 }
@@ -52,23 +87,47 @@ fn still_holds(read: &Read, protected: bool) -> Result<(), Cause> {
 ///
 /// # Errors
 ///
-/// [`Cause::CommitChanged`].
+/// [`Cause::CommitChanged`]; [`Cause::Undecided`], with `behind` what it is.
 #[inline(always)]
 pub(crate) fn by_committer(
     reads: &[Read],
     writes: &WriteSet,
     protected: bool,
+    behind: &mut Option<Arc<Undecided>>,
 ) -> Result<(), Cause> {
     for read in reads {
         let now = read.block.look().word();
         if now.same_value(read.seen()) || locked_by_us(read, now, writes) {
             continue;
         }
-        if !protected || still_holds(read, protected).is_err() {
-            return Err(Cause::CommitChanged);
-        }
+        holds_for_committer(read, protected, behind)?;
     }
     Ok(())
+}
+
+/// The word differs, and the lock is not ours. Others wait for what we have locked, so there is no sleep here.
+#[cold]
+fn holds_for_committer(
+    read: &Read,
+    protected: bool,
+    behind: &mut Option<Arc<Undecided>>,
+) -> Result<(), Cause> {
+    let undecided = if protected {
+        match still_holds(read, protected) {
+            Still::Holds => return Ok(()),
+            Still::Gone(_) => None,
+            Still::Undecided(undecided) => Some(undecided),
+        }
+    } else {
+        undecided::on(read.block)
+    };
+    match undecided {
+        Some(_) => {
+            *behind = undecided;
+            Err(Cause::Undecided)
+        }
+        None => Err(Cause::CommitChanged),
+    }
 }
 
 /// The rest: a lock of ours on what was not read last before it was written (the locking took care of those).

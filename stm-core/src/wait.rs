@@ -47,6 +47,7 @@ use crate::shield;
 use crate::sync::{
     AtomicU32, Mutex, Ordering, Thread, current_thread, park, park_timeout, statics,
 };
+use crate::undecided::Undecided;
 use crate::word::Announce;
 
 const SHARDS: usize = if cfg!(loom) { 1 } else { 64 };
@@ -169,7 +170,7 @@ impl Waiter {
 
     /// Runs the task's waker, which is user code: the caller shields it, so that one that panics does not keep the others
     /// asleep.
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // AcqRel: the Release half pairs with `is_woken`.
         if self.woken.swap(1, Ordering::AcqRel) != 0 {
             return;
@@ -194,7 +195,7 @@ impl Waiter {
     }
 
     /// As [`Waiter::sleep`], not beyond `end`.
-    fn sleep_until(&self, end: Instant) {
+    pub(crate) fn sleep_until(&self, end: Instant) {
         while !self.is_woken() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -219,6 +220,8 @@ impl Waiter {
 pub(crate) struct Registration {
     waiter: Arc<Waiter>,
     on: Vec<BlockHandle>,
+    /// What it waits for instead of a change, if that is it.
+    behind: Option<Arc<Undecided>>,
     /// The wait ends at this moment if nothing ends it before.
     until: Option<Instant>,
     /// Rings then, for a task.
@@ -249,6 +252,7 @@ impl Registration {
         let mut this = Self {
             waiter: Arc::new(waiter),
             on: Vec::with_capacity(once.len()),
+            behind: None,
             until,
             alarm: None,
         };
@@ -268,6 +272,19 @@ impl Registration {
             return Register::NothingToWaitFor;
         }
         Register::Asleep(this)
+    }
+
+    /// Has `waiter` wait for an undecided commit that was in the way.
+    pub(crate) fn behind(waiter: Waiter, undecided: Arc<Undecided>) -> Self {
+        let waiter = Arc::new(waiter);
+        undecided.enter(&waiter);
+        Self {
+            waiter,
+            on: Vec::new(),
+            behind: Some(undecided),
+            until: None,
+            alarm: None,
+        }
     }
 
     pub(crate) fn waiter(&self) -> &Waiter {
@@ -306,6 +323,9 @@ impl Drop for Registration {
     fn drop(&mut self) {
         for handle in &self.on {
             TABLE.remove(handle.address(), &self.waiter);
+        }
+        if let Some(undecided) = &self.behind {
+            undecided.leave(&self.waiter);
         }
     }
 }

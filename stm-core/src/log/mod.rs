@@ -10,6 +10,7 @@ mod read_set;
 mod write_set;
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) use commutes::{Commutes, Function};
@@ -22,6 +23,7 @@ use crate::boxed::Unpublished;
 use crate::priority::Holder;
 use crate::shield;
 use crate::turn;
+use crate::undecided::{self, Announced, Outcome, Undecided};
 use crate::wait::WakeList;
 use commutes::IdleFunctions;
 use hooks::HooksSavepoint;
@@ -39,8 +41,12 @@ pub(crate) struct Log {
     pub(crate) wakes: WakeList,
     /// A wait of this attempt is to end at this moment (`retry_until`).
     pub(crate) wait_until: Option<Instant>,
-    /// Of a function that unwound in the commit.
+    /// Of a function or a decider that unwound in the commit.
     pub(crate) panic: Option<Box<dyn Any + Send>>,
+    /// The undecided commit that was in the way.
+    pub(crate) behind: Option<Arc<Undecided>>,
+    /// A decider was called: who waits for its answer.
+    pub(crate) announced: Option<Announced>,
     /// The attempt holds the token: what it reads is announced.
     pub(crate) holder: Option<Holder>,
 }
@@ -64,6 +70,8 @@ impl Log {
             wakes: WakeList::new(),
             wait_until: None,
             panic: None,
+            behind: None,
+            announced: None,
             holder: None,
         }
     }
@@ -95,6 +103,40 @@ impl Log {
         self.writes.expect_commute(block);
     }
 
+    /// The holder of the token keeps others off what it is about to lock, too (see [`crate::priority`]).
+    pub(crate) fn announce_writes(&mut self) {
+        let Self {
+            reads,
+            writes,
+            holder,
+            ..
+        } = self;
+        let Some(holder) = holder else {
+            return;
+        };
+        let writes = writes.entries().iter().map(|w| w.block);
+        let all = reads
+            .as_slice()
+            .iter()
+            .map(|r| r.block)
+            .chain(writes.clone());
+        for block in writes {
+            holder.announce(block, all.clone());
+        }
+    }
+
+    /// After [`Cause::Undecided`](crate::cause::Cause::Undecided), with every lock given back: whether to try again, because the
+    /// holder of the token has waited for the end of what was in the way.
+    #[cold]
+    pub(crate) fn sit_out_as_holder(&mut self) -> Outcome {
+        match self.behind.take() {
+            Some(undecided) => {
+                undecided::sit_out(undecided, self.holder.is_some(), &mut self.behind)
+            }
+            None => Outcome::Pending,
+        }
+    }
+
     /// Whether a commit would write nothing.
     pub(crate) fn is_read_only(&self) -> bool {
         self.writes.is_empty() && self.commutes.is_empty()
@@ -106,13 +148,15 @@ impl Log {
             && self.writes.owns_nothing()
             && self.commutes.owns_nothing()
             && self.hooks.is_empty()
-            && self.panic.is_none();
+            && self.panic.is_none()
+            && self.announced.is_none();
         let aftermath = if nothing_left {
             None
         } else {
             Some(self.aftermath())
         };
         self.wait_until = None;
+        self.behind = None;
         self.holder = None;
         self.writes.tidy();
         self.clear_tidy();
@@ -136,6 +180,7 @@ impl Log {
             put_off: Vec::new(),
             hooks: self.hooks.take(),
             panic: self.panic.take(),
+            announced: self.announced.take(),
         })
     }
 }
@@ -156,11 +201,13 @@ pub(crate) struct Aftermath {
     pub(crate) put_off: Vec<PutOff>,
     hooks: DueHooks,
     panic: Option<Box<dyn Any + Send>>,
+    announced: Option<Announced>,
 }
 
 impl Aftermath {
-    /// Wakes, then drops, then hooks, then the panic of a function that unwound in the commit.
+    /// Wakes, then drops, then hooks, then the panic of a function or a decider that unwound in the commit.
     pub(crate) fn settle(self) {
+        drop(self.announced);
         self.wakes.wake_all();
         drop(self.unpublished);
         self.functions.drop_shielded();
