@@ -82,20 +82,20 @@ pub(crate) struct Alarm(Key);
 impl Alarm {
     /// Calls `bell` at `at`, from a thread of its own, or as soon as that is past.
     pub(crate) fn set(at: Instant, bell: impl FnOnce() + Send + 'static) -> Self {
+        let bell = Box::new(bell);
         let mut alarms = CLOCKWORK.lock();
-        let key = (at, alarms.next);
-        alarms.next += 1;
-        alarms.list.insert(key, Box::new(bell));
-        let staffed = std::mem::replace(&mut alarms.staffed, true);
-        drop(alarms);
-        if staffed {
-            CLOCKWORK.earlier.notify_one();
-        } else {
+        if !alarms.staffed {
             std::thread::Builder::new()
                 .name("stm-alarms".into())
                 .spawn(|| CLOCKWORK.ring_for_ever())
                 .expect("a thread for the alarms");
+            alarms.staffed = true;
         }
+        let key = (at, alarms.next);
+        alarms.next += 1;
+        alarms.list.insert(key, bell);
+        drop(alarms);
+        CLOCKWORK.earlier.notify_one();
         Self(key)
     }
 

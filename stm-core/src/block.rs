@@ -28,6 +28,7 @@ use crate::boxed::{self, NodeHeader, NodeOps, Pending, PendingView};
 use crate::clock::Time;
 use crate::context;
 use crate::history::HistoryNode;
+use crate::pool;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::word::{AtomicWord, Word};
 
@@ -49,12 +50,12 @@ const _: () = assert!(
 
 impl Block {
     fn new(word: Word, bits: u64, tail: *mut ()) -> NonNull<Self> {
-        NonNull::from(Box::leak(Box::new(Self {
+        pool::place(Self {
             word: AtomicWord::new(word),
             bits: AtomicU64::new(bits),
             handles: AtomicUsize::new(1),
             tail: AtomicPtr::new(tail),
-        })))
+        })
     }
 
     #[inline(always)]
@@ -103,16 +104,17 @@ impl Block {
     ///
     /// No handle is left and no thread that was pinned when the last one went is pinned any more (S1).
     unsafe fn free(block: NonNull<Self>) {
-        // SAFETY: S1, nobody else can reach the block; it was leaked from a box by `new`.
-        let block = unsafe { Box::from_raw(block.as_ptr()) };
-        let word = block.word.sample();
+        // SAFETY: S1, nobody else can reach the block.
+        let (word, tail) = unsafe {
+            let block = block.as_ref();
+            (block.word.sample(), block.tail.load(Ordering::Acquire))
+        };
+        // SAFETY: as above; it was placed by `new`.
+        unsafe { pool::free(block) };
         if !word.is_inline() {
             // SAFETY: a boxed block's tail is the `&'static NodeOps` that `BlockHandle::boxed` put there, and
             // the current node is freed by nobody else (S2).
-            unsafe {
-                let ops = &*block.tail.load(Ordering::Acquire).cast::<NodeOps>();
-                ops.free(word.node());
-            }
+            unsafe { (*tail.cast::<NodeOps>()).free(word.node()) };
         }
     }
 }

@@ -23,9 +23,10 @@
 //!   seen time >= s, hence after the reader's pin (R2), and is alive.
 
 use std::cell::UnsafeCell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
+use crate::pool;
 use crate::shield;
 use crate::sync::Published;
 
@@ -141,6 +142,10 @@ impl Unpublished {
         }
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
+
     /// Gives up the ownership: the value has a place again.
     pub(crate) fn forget(self) {
         std::mem::forget(self);
@@ -159,21 +164,22 @@ impl Drop for Unpublished {
 ///
 /// As [`NodeOps::free`].
 unsafe fn free<T>(node: *mut NodeHeader) {
-    // SAFETY: the node was made by `new_node::<T>` as a box of `Node<T>`, whose header is its first field.
-    drop(unsafe { Box::from_raw(node.cast::<Node<T>>()) });
+    // SAFETY: the node was made by `new_node::<T>` as a `Node<T>`, whose header is its first field; the rest is the
+    // caller's promise.
+    unsafe { pool::free(NonNull::new_unchecked(node.cast::<Node<T>>())) };
 }
 
 /// A pending node of version 0 without predecessor.
 pub(crate) fn new_node<T>(value: T) -> *mut NodeHeader {
-    Box::into_raw(Box::new(Node {
+    let node = pool::place(Node {
         header: NodeHeader {
             version: UnsafeCell::new(0),
             prev: UnsafeCell::new(ptr::null_mut()),
             published: Published::new(),
         },
         value,
-    }))
-    .cast()
+    });
+    node.as_ptr().cast()
 }
 
 /// Fills in B1's fields of a pending node, just before it is published.

@@ -7,7 +7,7 @@
 //! | the attempt before | what comes between |
 //! |---|---|
 //! | gave way to the holder of the token | its release, or the end of its lease |
-//! | came upon an undecided commit | a sleep until that is decided ([`Tx::conflict`](crate::tx::Tx::conflict)); of one of many that failed, the token |
+//! | came upon an undecided commit | a sleep until that is decided ([`crate::undecided`]); then as below |
 //! | was the holder's own | nothing: it goes on with the token, and a longer lease |
 //! | was one of many that failed | the token, after a place in line |
 //! | was one of a few | a back-off that doubles |
@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use crate::cause::Cause;
 use crate::contention;
-use crate::priority::{self, CLAIM_AFTER, Claim};
+use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait};
 
 /// How the next attempt of a call is to begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,11 +90,6 @@ impl Call {
         }
     }
 
-    /// Whether the token comes next, should this call go on after one more conflict.
-    pub(crate) fn wants_priority(&self) -> bool {
-        self.start != Start::Holder && self.failures.saturating_add(1) >= CLAIM_AFTER
-    }
-
     /// What comes between a conflict and the next attempt. For threads.
     #[cold]
     #[inline(never)]
@@ -106,8 +101,9 @@ impl Call {
             return;
         }
         if self.failures >= CLAIM_AFTER {
-            if priority::claim(deadline) == Claim::Claimed {
-                self.start = Start::Holder;
+            match priority::claim(deadline) {
+                Claim::Claimed => self.start = Start::Holder,
+                Claim::TimedOut | Claim::LeaseOver => {}
             }
             return;
         }
@@ -119,8 +115,8 @@ impl Call {
     pub(crate) fn poll_pause(&mut self, waker: &Waker) -> Pause {
         if self.gave_way {
             self.gave_way = false;
-            if let Some(end) = priority::poll_release(waker) {
-                return Pause::Wait { until: Some(end) };
+            if let Some(wait) = priority::poll_release(waker) {
+                return Pause::Wait(wait);
             }
         }
         if self.start == Start::Holder {
@@ -130,11 +126,22 @@ impl Call {
             contention::back_off(self.failures);
             return Pause::Over;
         }
-        if priority::poll_claim(waker) {
-            self.start = Start::Holder;
-            return Pause::Over;
+        match priority::poll_claim(waker) {
+            PollClaim::Claimed => self.start = Start::Holder,
+            PollClaim::LeaseOver => {}
+            PollClaim::Wait(wait) => return Pause::Wait(wait),
         }
-        Pause::Wait { until: None }
+        Pause::Over
+    }
+}
+
+// Whatever way the call ends: Q3.
+impl Drop for Call {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.start == Start::Holder {
+            self.let_go();
+        }
     }
 }
 
@@ -144,6 +151,6 @@ impl Call {
 pub(crate) enum Pause {
     /// Goes on.
     Over,
-    /// Returns to its executor. It is woken, or there is no more to wait for at this moment.
-    Wait { until: Option<Instant> },
+    /// Returns to its executor, until it is woken or the wait's end has come.
+    Wait(TaskWait),
 }

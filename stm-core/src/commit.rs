@@ -52,7 +52,7 @@ use crate::block::{Look, Seen};
 use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
-use crate::contention::{Patience, Waiting};
+use crate::contention::{Limit, Patience, Waiting};
 use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::priority;
@@ -73,7 +73,13 @@ pub(crate) fn commit(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     let reached = if log.writes.is_untidy() {
         Reached::Nothing
     } else {
-        commit_plainly(log.writes.entries_mut(), log.reads.as_slice())
+        let boxed = log.writes.has_boxed();
+        let (writes, reads) = (log.writes.entries_mut(), log.reads.as_slice());
+        if boxed {
+            commit_boxed(pin, writes, reads)
+        } else {
+            commit_plainly::<false>(pin, writes, reads)
+        }
     };
     match reached {
         Reached::Published => {
@@ -95,8 +101,8 @@ pub(crate) enum Alone {
 
 /// Commits one word-sized write, if that is all there is to do.
 #[inline(always)]
-pub(crate) fn commit_alone(mut write: Write, reads: &[Read]) -> Alone {
-    match commit_few([&mut write], reads) {
+pub(crate) fn commit_alone(pin: &Pin, mut write: Write, reads: &[Read]) -> Alone {
+    match commit_few::<1, false>(pin, [&mut write], reads) {
         Reached::Published => Alone::Published,
         Reached::Locks => {
             unlock(&write);
@@ -117,22 +123,35 @@ enum Reached {
     Published,
 }
 
-/// The quick way for one or two word-sized writes that cover all reads, which is what most transactions are.
+/// The quick way for one or two writes, which is what most transactions make.
 ///
-/// It does the same steps in the same order, but only if each is trivial: locks that are free, no snapshot, nobody who waits,
-/// and a next word that needs no new time.
+/// It does the same steps in the same order, but only if each is trivial: locks that are free, reads that still hold, no
+/// snapshot, nobody who waits or has priority, and a next word that needs no new time.
 #[inline(always)]
-fn commit_plainly(writes: &mut [Write], reads: &[Read]) -> Reached {
+fn commit_plainly<const BOXED: bool>(pin: &Pin, writes: &mut [Write], reads: &[Read]) -> Reached {
     match writes {
-        [one] => commit_few([one], reads),
-        [a, b] if a.block.address() < b.block.address() => commit_few([a, b], reads),
-        [a, b] => commit_few([b, a], reads),
+        [one] => commit_few::<1, BOXED>(pin, [one], reads),
+        [a, b] => {
+            let ascending = a.block.address() < b.block.address();
+            let (first, second) = if ascending { (a, b) } else { (b, a) };
+            commit_few::<2, BOXED>(pin, [first, second], reads)
+        }
         _ => Reached::Nothing,
     }
 }
 
+/// The same where some value is boxed.
+#[inline(never)]
+fn commit_boxed(pin: &Pin, writes: &mut [Write], reads: &[Read]) -> Reached {
+    commit_plainly::<true>(pin, writes, reads)
+}
+
 #[inline(always)]
-fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reached {
+fn commit_few<const N: usize, const BOXED: bool>(
+    pin: &Pin,
+    writes: [&mut Write; N],
+    reads: &[Read],
+) -> Reached {
     let mut replaced = [Word::inline_initial(); N];
     for at in 0..N {
         match writes[at].block.get().word().try_lock() {
@@ -159,19 +178,46 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
                 .is_some_and(|read| read.seen().same_value(replaced[at])),
         );
     }
-    if !trivial || own_reads != reads.len() {
+    let covered = own_reads == reads.len();
+    if !trivial || !covered {
         for at in 0..N {
             writes[at].replaced = replaced[at];
         }
-        return Reached::Locks;
+        if !trivial || !still_hold(reads, writes.each_ref().map(|write| &**write)) {
+            return Reached::Locks;
+        }
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
+    let version = now.time() + 1;
     for at in 0..N {
-        let block = writes[at].block.get();
-        block.store_bits(writes[at].pending.plain_bits());
-        block.word().publish(replaced[at].successor(now.time() + 1));
+        if BOXED {
+            publish_one(writes[at], replaced[at], version);
+        } else {
+            let block = writes[at].block.get();
+            block.store_bits(writes[at].pending.plain_bits());
+            block.word().publish(replaced[at].successor(version));
+        }
+    }
+    if BOXED {
+        for at in 0..N {
+            writes[at].replaced = replaced[at];
+            retire_one(pin, writes[at]);
+        }
     }
     Reached::Published
+}
+
+/// Step 3 for a few writes and more reads than these cover: as `validate::by_committer`, but what differs is left to that.
+#[inline(never)]
+fn still_hold<const N: usize>(reads: &[Read], writes: [&Write; N]) -> bool {
+    let locked_by_us = |read: &Read| {
+        writes
+            .iter()
+            .any(|w| w.block == read.block && w.replaced.same_value(read.seen()))
+    };
+    reads
+        .iter()
+        .all(|read| read.block.look().word().same_value(read.seen()) || locked_by_us(read))
 }
 
 /// Every other commit, from step 1.
@@ -179,9 +225,12 @@ fn commit_few<const N: usize>(writes: [&mut Write; N], reads: &[Read]) -> Reache
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
     log.announce_writes();
+    let limit = match log.holder {
+        None if log.reads.as_slice().is_empty() => Limit::Never,
+        ref holder => Limit::of_attempt(holder.is_some()),
+    };
     loop {
-        let protected = log.holder.is_some();
-        let outcome = lock_all(log.writes.entries_mut(), protected, &mut log.behind)
+        let outcome = lock_all(log.writes.entries_mut(), limit, &mut log.behind)
             .and_then(|()| finish(pin, log));
         match outcome {
             Err(Cause::Undecided) if log.sit_out_as_holder() == Outcome::Over => {}
@@ -209,6 +258,7 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         unlock_all(writes);
         return Err(Cause::GaveWay);
     }
+    log.hooks.draw_turn();
     let found = look_at_locked(writes.entries(), reads.as_mut_slice());
     if found.seq_exhausted {
         now = move_clock_on(writes.entries(), now);
@@ -216,10 +266,10 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < reads.len() {
         validate::by_committer(reads.as_slice(), writes, protected, behind)
-            .inspect_err(|_| unlock_all(writes))?;
+            .inspect_err(|_| give_up(log))?;
     }
     if !log.commutes.is_empty() {
-        apply_commutes(log).inspect_err(|_| unlock_all(&log.writes))?;
+        apply_commutes(log).inspect_err(|_| give_up(log))?;
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
     publish_all(pin, log, now);
@@ -255,6 +305,12 @@ pub(crate) fn clear_up(pin: &Pin, log: &mut Log, waiters: bool) {
 
 fn unlock_all(writes: &WriteSet) {
     writes.entries().iter().for_each(unlock);
+}
+
+#[cold]
+fn give_up(log: &mut Log) {
+    unlock_all(&log.writes);
+    log.hooks.give_turn_up();
 }
 
 /// Step 4: makes the values that were left to functions. User code under locks, as only deciders are besides; should it
@@ -328,7 +384,7 @@ pub(crate) fn must_give_way(locked: &[Write]) -> bool {
 /// The cause, with every lock undone; of [`Cause::Undecided`], `behind` is what was in the way.
 pub(crate) fn lock_all(
     writes: &mut [Write],
-    protected: bool,
+    limit: Limit,
     behind: &mut Option<Arc<Undecided>>,
 ) -> Result<(), Cause> {
     for at in 0..writes.len() {
@@ -336,7 +392,7 @@ pub(crate) fn lock_all(
         let write = &mut rest[0];
         let replaced = match write.block.get().word().try_lock() {
             TryLock::Locked(replaced) => Ok(replaced),
-            TryLock::Busy => lock_patiently(write, locked, protected, behind),
+            TryLock::Busy => lock_patiently(write, locked, limit, behind),
         };
         write.replaced = replaced.inspect_err(|_| locked.iter().for_each(unlock))?;
     }
@@ -349,10 +405,10 @@ pub(crate) fn lock_all(
 fn lock_patiently(
     write: &Write,
     locked: &[Write],
-    protected: bool,
+    limit: Limit,
     behind: &mut Option<Arc<Undecided>>,
 ) -> Result<Word, Cause> {
-    let mut waiting = Waiting::protected(protected);
+    let mut waiting = Waiting::up_to(limit);
     loop {
         match waiting.round(write.block) {
             Patience::Left => {}
@@ -365,7 +421,7 @@ fn lock_patiently(
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if !protected && must_give_way(locked) {
+        if limit != Limit::Protected && must_give_way(locked) {
             return Err(Cause::GaveWay);
         }
     }
@@ -413,20 +469,25 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
 #[inline(always)]
 fn publish(writes: &[Write], version: Time) {
     for write in writes {
-        let block = write.block.get();
-        let word = match write.pending.view() {
-            PendingView::Bits(bits) => {
-                block.store_bits(bits);
-                write.replaced.successor(version)
-            }
-            PendingView::Node(node, _) => {
-                // SAFETY: pending until the next store, and we own the lock of the word that it goes into.
-                unsafe { boxed::prepare(node, version, write.replaced.node()) };
-                Word::of_node(node)
-            }
-        };
-        block.word().publish(word);
+        publish_one(write, write.replaced, version);
     }
+}
+
+#[inline(always)]
+fn publish_one(write: &Write, replaced: Word, version: Time) {
+    let block = write.block.get();
+    let word = match write.pending.view() {
+        PendingView::Bits(bits) => {
+            block.store_bits(bits);
+            replaced.successor(version)
+        }
+        PendingView::Node(node, _) => {
+            // SAFETY: pending until the next store, and we own the lock of the word that it goes into.
+            unsafe { boxed::prepare(node, version, replaced.node()) };
+            Word::of_node(node)
+        }
+    };
+    block.word().publish(word);
 }
 
 /// The published words have lost their WAITERS bits; the lists are detached once all is unlocked and unpinned.
@@ -440,10 +501,15 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
 /// After all unlocks, so that nobody waits for the collector's bookkeeping.
 fn retire_nodes(pin: &Pin, writes: &[Write]) {
     for write in writes {
-        if let PendingView::Node(_, ops) = write.pending.view() {
-            let old = write.replaced.node();
-            // SAFETY: R1, the word that led to `old` was replaced above; only those who pinned before can still reach it.
-            unsafe { pin.retire(move || ops.free(old)) };
-        }
+        retire_one(pin, write);
+    }
+}
+
+#[inline(never)]
+fn retire_one(pin: &Pin, write: &Write) {
+    if let PendingView::Node(_, ops) = write.pending.view() {
+        let old = write.replaced.node();
+        // SAFETY: R1, the word that led to `old` has been replaced; only those who pinned before can still reach it.
+        unsafe { pin.retire(move || ops.free(old)) };
     }
 }

@@ -37,16 +37,44 @@ pub(crate) enum Patience {
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     rounds: u32,
-    /// Others give way to this one as long as its lease runs, so the lock will come free.
-    protected: bool,
+    limit: Limit,
+}
+
+/// How long a wait for a lock may last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Limit {
+    /// A number of rounds.
+    #[default]
+    Bounded,
+    /// The same, but not before the lease of the token, which the waiter holds, has run out: others give way to it, so the lock
+    /// will come free.
+    Protected,
+    /// None: the waiter has read nothing, so another attempt would only come back for the same lock.
+    Never,
+}
+
+impl Limit {
+    /// For an attempt that may hold the token.
+    pub(crate) const fn of_attempt(holds_token: bool) -> Self {
+        if holds_token {
+            Self::Protected
+        } else {
+            Self::Bounded
+        }
+    }
+
+    fn is_reached(self, rounds: u32) -> bool {
+        match self {
+            Self::Bounded => rounds >= ROUNDS,
+            Self::Protected => rounds >= ROUNDS && !Holder::lease_runs(),
+            Self::Never => false,
+        }
+    }
 }
 
 impl Waiting {
-    pub(crate) const fn protected(protected: bool) -> Self {
-        Self {
-            rounds: 0,
-            protected,
-        }
+    pub(crate) const fn up_to(limit: Limit) -> Self {
+        Self { rounds: 0, limit }
     }
 
     /// Waits a little for the owner of `block`; longer, and by yielding, with each round.
@@ -55,7 +83,7 @@ impl Waiting {
         if let Some(undecided) = self.undecided(block) {
             return Patience::Undecided(undecided);
         }
-        if self.rounds >= ROUNDS && !(self.protected && Holder::lease_runs()) {
+        if self.limit.is_reached(self.rounds) {
             return Patience::Spent;
         }
         self.pause();

@@ -20,6 +20,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::Location;
 
 use crate::log::{Aftermath, Log, PutOff};
+use crate::pool;
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
 
@@ -107,6 +108,7 @@ impl Drop for Context {
         while let Some(participant) = unsafe { (*(*this).participant.get()).take() } {
             drop(participant);
         }
+        pool::close();
         STAND_IN.with(|slot| {
             slot.set(if before == this {
                 std::ptr::null()

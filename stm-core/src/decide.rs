@@ -34,13 +34,14 @@ use crate::call::Call;
 use crate::cause::{Cause, Control};
 use crate::clock::{Stamp, clock};
 use crate::commit;
+use crate::contention::Limit;
 use crate::context::Context;
 use crate::error::Abort;
 use crate::log::{Log, NONE, Read, Write};
 use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
 use crate::run::{self, Parting, Step};
-use crate::tx::{Mode, Next, Tx, Verdict};
+use crate::tx::{Mode, Tx, Verdict};
 use crate::undecided::{Announced, Outcome};
 use crate::wait::Waiter;
 use crate::word::AtomicWord;
@@ -184,15 +185,20 @@ fn attempt<R, E>(
             });
             match outcome {
                 Ok(Ruling::Commit) => {
-                    tx.end(Next::Other);
-                    run::conclude(inside, pin, Parting::Now);
+                    tx.end();
+                    run::conclude(inside, pin, Parting::Over, call);
                     return Step::Done(Ok(result));
                 }
                 Ok(Ruling::Retry) => (tx.stop(Control::RETRY, waiter), Ok(Ok(result))),
                 Ok(Ruling::Abort) => {
                     tx.end_failed(&Verdict::RolledBack);
-                    let step =
-                        run::not_committed(inside, pin, Verdict::RolledBack, Ok(Err(refused)));
+                    let step = run::not_committed(
+                        inside,
+                        pin,
+                        Verdict::RolledBack,
+                        Ok(Err(refused)),
+                        call,
+                    );
                     drop(result);
                     return step;
                 }
@@ -208,7 +214,7 @@ fn attempt<R, E>(
         Err(panic) => (Verdict::Unwound, Err(panic)),
     };
     tx.end_failed(&verdict);
-    run::not_committed(inside, pin, verdict, answer)
+    run::not_committed(inside, pin, verdict, answer, call)
 }
 
 /// A [`Decision`] whose error lies elsewhere.
@@ -292,8 +298,8 @@ impl Locks {
     /// Step 1.
     fn take(&mut self, log: &mut Log) -> Result<(), Cause> {
         loop {
-            let protected = log.holder.is_some();
-            match commit::lock_all(&mut self.0, protected, &mut log.behind) {
+            let limit = Limit::of_attempt(log.holder.is_some());
+            match commit::lock_all(&mut self.0, limit, &mut log.behind) {
                 Err(Cause::Undecided) if log.sit_out_as_holder() == Outcome::Over => {}
                 outcome => return outcome,
             }
@@ -343,6 +349,8 @@ impl Locks {
             .any(|w| w.replaced.has_waiters());
         let only_read = |lock: &&Write| log.writes.find(lock.block).is_none();
         let only_read: Vec<_> = self.0.iter().filter(only_read).collect();
+        // Only now: until the decider had answered, hooks of others would have waited for this turn (see `turn`).
+        log.hooks.draw_turn();
         // The LINEARIZATION POINT was the end of the validation. E1: from here nothing fails.
         commit::publish_all(pin, log, now);
         only_read.into_iter().for_each(commit::unlock);

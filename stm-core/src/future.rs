@@ -17,9 +17,10 @@ use crate::call::{Call, Pause};
 use crate::context;
 use crate::error::{Abort, Stm};
 use crate::options::{Limits, Unlimited};
+use crate::priority::TaskWait;
 use crate::run::{Step, attempt};
 use crate::tx::Tx;
-use crate::wait::{Registration, Waiter, earlier};
+use crate::wait::{Reason, Registration, Waiter};
 
 /// Attempts after which a poll lets other tasks of the executor run.
 const ATTEMPTS_PER_POLL: u32 = 16;
@@ -44,8 +45,9 @@ enum State {
     /// Between two attempts.
     Paused {
         call: Call,
-        /// Wakes the task, if nothing else does before.
-        _alarm: Option<Alarm>,
+        /// Wake the task, whichever comes first.
+        _wait: TaskWait,
+        _alarm: Alarm,
     },
     Waiting(Call, Box<Registration>),
     Finished,
@@ -180,7 +182,6 @@ where
                     }
                     Step::Again => {
                         if let Err(stopped) = this.limits.go_on(&call) {
-                            call.let_go();
                             return Poll::Ready(Err(stopped));
                         }
                         match pause(call, &this.limits, cx) {
@@ -220,14 +221,18 @@ where
 /// The call, if there is nothing (more) to pause for; else the state to be pending in.
 #[cold]
 fn pause<L: Limits>(mut call: Call, limits: &L, cx: &TaskContext<'_>) -> Result<Call, State> {
-    let Pause::Wait { until } = call.poll_pause(cx.waker()) else {
+    let Pause::Wait(wait) = call.poll_pause(cx.waker()) else {
         return Ok(call);
     };
-    let _alarm = earlier(until, limits.deadline()).map(|end| {
-        let waker = cx.waker().clone();
-        Alarm::set(end, move || waker.wake())
-    });
-    Err(State::Paused { call, _alarm })
+    let end = limits
+        .deadline()
+        .map_or(wait.until(), |end| end.min(wait.until()));
+    let waker = cx.waker().clone();
+    Err(State::Paused {
+        call,
+        _wait: wait,
+        _alarm: Alarm::set(end, move || waker.wake()),
+    })
 }
 
 /// How a poll finds a wait.
@@ -248,10 +253,18 @@ fn settle<L: Limits>(
 ) -> Settled<L::Stopped> {
     registration.waiter().refresh(cx.waker());
     registration.end_at(limits.deadline());
-    if registration.waiter().is_woken() {
-        Settled::Woken(limits.go_on(&call).map(|()| call))
-    } else {
-        Settled::Asleep(State::Waiting(call, registration))
+    if !registration.waiter().is_woken() {
+        return Settled::Asleep(State::Waiting(call, registration));
+    }
+    if let Err(stopped) = limits.go_on(&call) {
+        return Settled::Woken(Err(stopped));
+    }
+    match registration.reason() {
+        Reason::Retry => Settled::Woken(Ok(call)),
+        Reason::Undecided => match pause(call, limits, cx) {
+            Ok(goes_on) => Settled::Woken(Ok(goes_on)),
+            Err(paused) => Settled::Asleep(paused),
+        },
     }
 }
 

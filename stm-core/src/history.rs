@@ -19,8 +19,11 @@
 //! The head is stored Release and loaded Acquire: the node's fields come with it. A reader that saw the new
 //! word (Release/SeqCst) sees at least the head that was stored before it.
 
+use std::ptr::NonNull;
+
 use crate::block::Pinned;
 use crate::clock::Time;
+use crate::pool;
 use crate::sync::Published;
 
 /// A value that was overwritten, and the version that it had.
@@ -34,12 +37,13 @@ pub(crate) struct HistoryNode {
 
 /// Saves the current value of the locked inline block as of `version`; the caller retires the node that it gets (H2).
 pub(crate) fn save(block: Pinned, version: Time, bits: u64) -> *mut HistoryNode {
-    let node = Box::into_raw(Box::new(HistoryNode {
+    let node = pool::place(HistoryNode {
         version,
         bits,
         prev: block.get().history_head(),
         published: Published::new(),
-    }));
+    })
+    .as_ptr();
     // SAFETY: just made, not yet shared.
     unsafe { (*node).published.mark_written() };
     block.get().set_history_head(node);
@@ -73,6 +77,6 @@ pub(crate) unsafe fn bits_at(block: Pinned, as_of: Time) -> u64 {
 ///
 /// `node` came from [`save`], no reader can reach it any more (H2, R1), and nobody else frees it.
 pub(crate) unsafe fn free(node: *mut HistoryNode) {
-    // SAFETY: the caller's promise; it was made as a box.
-    drop(unsafe { Box::from_raw(node) });
+    // SAFETY: the caller's promise; it was placed by `save`.
+    unsafe { pool::free(NonNull::new_unchecked(node)) };
 }

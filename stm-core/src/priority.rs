@@ -48,7 +48,7 @@
     reason = "the line is plain mutual exclusion; the token and the filters come from `sync`"
 )]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -170,7 +170,8 @@ struct Line {
     lease_ends: Option<Instant>,
     waiting: VecDeque<u64>,
     next_place: u64,
-    tasks: Vec<Waker>,
+    /// By the number of the wait, so that each can be taken out.
+    tasks: BTreeMap<u64, Waker>,
 }
 
 static LINE: Mutex<Line> = Mutex::new(Line {
@@ -179,7 +180,7 @@ static LINE: Mutex<Line> = Mutex::new(Line {
     lease_ends: None,
     waiting: VecDeque::new(),
     next_place: 0,
-    tasks: Vec::new(),
+    tasks: BTreeMap::new(),
 });
 static CHANGED: Condvar = Condvar::new();
 
@@ -202,7 +203,58 @@ impl Line {
 
     fn take(&mut self, place: Option<u64>) {
         self.held = true;
+        self.renew_lease(0);
         self.waiting.retain(|waiting| Some(*waiting) != place);
+    }
+
+    /// For the `n`-th attempt of the holder, from 0.
+    fn renew_lease(&mut self, n: u32) {
+        // The models have no time.
+        if !cfg!(loom) {
+            let lease = FIRST_LEASE * (1 << n.min(DOUBLINGS));
+            self.lease_ends = Instant::now().checked_add(lease);
+        }
+    }
+
+    /// What is left of the lease; None if nobody holds the token, or its lease has run out.
+    fn lease_left(&self) -> Option<Duration> {
+        let end = self.lease_ends.filter(|_| self.held)?;
+        let left = end.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_place += 1;
+        self.next_place
+    }
+
+    fn await_change(&mut self, waker: Waker, until: Instant) -> TaskWait {
+        let number = self.number();
+        self.tasks.insert(number, waker);
+        TaskWait { number, until }
+    }
+}
+
+/// A task that waits for a change of the token. Dropping it ends that.
+#[derive(Debug)]
+#[must_use = "dropping it means not to be woken"]
+pub(crate) struct TaskWait {
+    number: u64,
+    until: Instant,
+}
+
+impl TaskWait {
+    /// When to go on at the latest.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+}
+
+impl Drop for TaskWait {
+    fn drop(&mut self) {
+        let waker = line().tasks.remove(&self.number);
+        // A waker is user code: not under the mutex.
+        drop(waker);
     }
 }
 
@@ -234,59 +286,75 @@ pub(crate) enum Claim {
     Claimed,
     /// The deadline came first.
     TimedOut,
+    /// The holder's lease has run out: it stops nobody any more, and may be waiting for this very claim (Q4).
+    LeaseOver,
 }
 
 /// Stands in line for the token. For threads.
 pub(crate) fn claim(deadline: Option<Instant>) -> Claim {
     let mut line = line();
-    let place = line.next_place;
-    line.next_place += 1;
+    let place = line.number();
     line.waiting.push_back(place);
     loop {
         if line.is_free_for(Some(place)) {
             line.take(Some(place));
             return Claim::Claimed;
         }
-        let patience = match deadline {
-            None => GRACE,
-            Some(end) => match end.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => {
-                    line.waiting.retain(|waiting| *waiting != place);
-                    CHANGED.notify_all();
-                    return Claim::TimedOut;
-                }
-                left => left.min(GRACE),
-            },
-        };
-        // While it is held there is only its release to wait for; once it is free, perhaps the grace of the first.
-        line = if line.held && deadline.is_none() {
-            CHANGED.wait(line).unwrap_or_else(PoisonError::into_inner)
+        let outcome = if deadline.is_some_and(|end| Instant::now() >= end) {
+            Some(Claim::TimedOut)
+        } else if line.held && line.lease_left().is_none() {
+            Some(Claim::LeaseOver)
         } else {
-            CHANGED
-                .wait_timeout(line, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0
+            None
         };
+        if let Some(outcome) = outcome {
+            line.waiting.retain(|waiting| *waiting != place);
+            CHANGED.notify_all();
+            return outcome;
+        }
+        // While it is free, the first in line has its grace.
+        let patience = line.lease_left().unwrap_or(GRACE);
+        let patience = deadline.map_or(patience, |end| {
+            patience.min(end.saturating_duration_since(Instant::now()))
+        });
+        line = wait_for_change(line, patience);
     }
 }
 
-/// Takes the token if it can be had (true); else `waker` is woken when it may be. For tasks.
-pub(crate) fn poll_claim(waker: &Waker) -> bool {
+fn wait_for_change(
+    line: MutexGuard<'static, Line>,
+    patience: Duration,
+) -> MutexGuard<'static, Line> {
+    CHANGED
+        .wait_timeout(line, patience)
+        .unwrap_or_else(PoisonError::into_inner)
+        .0
+}
+
+/// How a task's wish for the token stands.
+#[derive(Debug)]
+#[must_use = "a claimed token stops others until it is released"]
+pub(crate) enum PollClaim {
+    Claimed,
+    /// As [`Claim::LeaseOver`].
+    LeaseOver,
+    Wait(TaskWait),
+}
+
+/// Takes the token if it can be had. For tasks.
+pub(crate) fn poll_claim(waker: &Waker) -> PollClaim {
     let waker = waker.clone();
     let mut line = line();
     if line.is_free_for(None) {
         line.take(None);
-        return true;
+        return PollClaim::Claimed;
     }
-    let held = line.held;
-    if held {
-        line.tasks.push(waker);
-    } else {
-        drop(line);
-        // Somebody else has the first claim for a moment yet.
-        waker.wake();
-    }
-    false
+    let patience = match line.lease_left() {
+        Some(left) => left,
+        None if line.held => return PollClaim::LeaseOver,
+        None => GRACE,
+    };
+    PollClaim::Wait(line.await_change(waker, Instant::now() + patience))
 }
 
 /// Waits until the token is free or its lease has run out. For threads.
@@ -295,35 +363,23 @@ pub(crate) fn wait_for_release(deadline: Option<Instant>) {
         return yield_now();
     }
     let mut line = line();
-    while line.held {
-        let end = match (line.lease_ends, deadline) {
-            (Some(a), Some(b)) => a.min(b),
-            (a, b) => match a.or(b) {
-                Some(end) => end,
-                None => return,
-            },
-        };
-        let left = end.saturating_duration_since(Instant::now());
+    while let Some(left) = line.lease_left() {
+        let left = deadline.map_or(left, |end| {
+            left.min(end.saturating_duration_since(Instant::now()))
+        });
         if left.is_zero() {
             return;
         }
-        line = CHANGED
-            .wait_timeout(line, left)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        line = wait_for_change(line, left);
     }
 }
 
-/// When the lease of the present holder runs out, with `waker` woken when the token is released before; or None, if nobody
-/// holds up anybody now. For tasks.
-pub(crate) fn poll_release(waker: &Waker) -> Option<Instant> {
+/// As [`wait_for_release`], for tasks; None if there is nothing to wait for.
+pub(crate) fn poll_release(waker: &Waker) -> Option<TaskWait> {
     let waker = waker.clone();
     let mut line = line();
-    let end = line
-        .lease_ends
-        .filter(|end| line.held && Instant::now() < *end)?;
-    line.tasks.push(waker);
-    Some(end)
+    let left = line.lease_left()?;
+    Some(line.await_change(waker, Instant::now() + left))
 }
 
 /// The holder's side of the token, for one attempt.
@@ -336,13 +392,8 @@ pub(crate) struct Holder {
 impl Holder {
     /// Begins the `n`-th attempt (from 0) under the token, with an empty filter and a new lease. The caller has claimed it.
     pub(crate) fn begin(n: u32) -> Self {
-        let lease = FIRST_LEASE * (1 << n.min(DOUBLINGS));
-        // The models have no time.
-        line().lease_ends = if cfg!(loom) {
-            None
-        } else {
-            Instant::now().checked_add(lease)
-        };
+        line().renew_lease(n);
+        CHANGED.notify_all();
         let this = Self { class: 0, reads: 0 };
         this.filter().clear();
         this.publish();
@@ -405,7 +456,7 @@ fn free() -> Vec<Waker> {
     let tasks = std::mem::take(&mut line.tasks);
     drop(line);
     CHANGED.notify_all();
-    tasks
+    tasks.into_values().collect()
 }
 
 fn wake(tasks: Vec<Waker>) {

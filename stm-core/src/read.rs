@@ -34,7 +34,7 @@
 use crate::block::{FormHint, Look, Pinned, Seen};
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
-use crate::contention::{Patience, Waiting};
+use crate::contention::{Limit, Patience, Waiting};
 use crate::history;
 use crate::log::Log;
 use crate::snapshot::{self, AsOf};
@@ -157,7 +157,7 @@ impl<'t> Tx<'t> {
             holder.announce(block, reads.as_slice().iter().map(|r| r.block));
         }
         let protected = holder.is_some();
-        let mut waiting = Waiting::protected(protected);
+        let mut waiting = Waiting::up_to(Limit::of_attempt(protected));
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
                 match waiting.round(block) {
@@ -218,7 +218,16 @@ impl<'t> Tx<'t> {
     }
 
     /// As [`Tx::see`], for a `Ref` to be given: a pending value seen this way must not change any more (L2).
+    #[inline]
     pub(crate) fn see_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+        if !self.log.writes.may_contain(block) {
+            return self.see(block, FormHint::Unknown);
+        }
+        self.see_own_for_ref(block)
+    }
+
+    #[inline(never)]
+    fn see_own_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         let seen = self.see(block, FormHint::Unknown)?;
         if let Some(at) = self.log.writes.find(block) {
             self.log.writes.note_ref(at);

@@ -32,8 +32,8 @@ use crate::log::Aftermath;
 use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
 use crate::snapshot::Snapshot;
-use crate::tx::{Next, Tx, Verdict};
-use crate::wait::{Registration, Waiter};
+use crate::tx::{Tx, Verdict};
+use crate::wait::{Reason, Registration, Waiter};
 
 /// How one attempt ended, seen from its call.
 #[must_use]
@@ -67,8 +67,8 @@ pub(crate) fn attempt<R, E>(
                 if tx.is_plain() {
                     settle(inside.leave_tidy(), pin);
                 } else {
-                    tx.end(Next::Other);
-                    conclude(inside, pin, Parting::Now);
+                    tx.end();
+                    conclude(inside, pin, Parting::Over, call);
                 }
                 return Step::Done(Ok(result));
             }
@@ -81,7 +81,7 @@ pub(crate) fn attempt<R, E>(
         Err(panic) => (Verdict::Unwound, Err(panic)),
     };
     tx.end_failed(&verdict);
-    not_committed(inside, pin, verdict, answer)
+    not_committed(inside, pin, verdict, answer, call)
 }
 
 /// Every end of an attempt but the usual one.
@@ -92,12 +92,14 @@ pub(crate) fn not_committed<R, E>(
     pin: Pin,
     verdict: Verdict,
     answer: Answer<R, E>,
+    call: &mut Call,
 ) -> Step<R, E> {
     let parting = match verdict {
         Verdict::Wait(_) => Parting::AsleepSoon,
-        _ => Parting::Now,
+        Verdict::Conflict(_) => Parting::Again,
+        _ => Parting::Over,
     };
-    conclude(inside, pin, parting);
+    conclude(inside, pin, parting, call);
     let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
     match verdict {
         Verdict::RolledBack => match answer {
@@ -118,19 +120,29 @@ type Answer<R, E> = Result<Result<R, Option<E>>, Box<dyn Any + Send>>;
 /// What follows the attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parting {
-    Now,
+    /// Another attempt of the same call, at once.
+    Again,
+    /// Anything else but a wait.
+    Over,
     /// The thread or task sleeps next and would keep its last garbage for as long.
     AsleepSoon,
 }
 
 /// Clears the attempt away and does what was put off until nothing is held: A1.
 #[inline(never)]
-pub(crate) fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting) {
+pub(crate) fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting, call: &mut Call) {
     let aftermath = inside.leave();
     if parting == Parting::AsleepSoon {
         pin.flush();
     }
-    settle(aftermath, pin);
+    drop(pin);
+    if parting != Parting::Again {
+        // Q3. Wakes who waits for the token: not before the unpin.
+        call.let_go();
+    }
+    if let Some(aftermath) = aftermath {
+        aftermath.settle();
+    }
 }
 
 /// The log is free: unpins, and does what was put off.
@@ -172,12 +184,16 @@ pub(crate) fn run_attempts<R, E, L: Limits>(
                 Step::Done(result) => return Ok(result),
                 Step::Again => {
                     call.pause(limits.deadline());
-                    limits.go_on(&call).inspect_err(|_| call.let_go())?;
+                    limits.go_on(&call)?;
                 }
                 Step::Changed => limits.go_on(&call)?,
                 Step::Wait(registration) => {
                     registration.sleep(limits.deadline());
+                    let reason = registration.reason();
                     drop(registration);
+                    if reason == Reason::Undecided {
+                        call.pause(limits.deadline());
+                    }
                     limits.go_on(&call)?;
                 }
                 Step::NothingToWaitFor => return Err(limits.nothing_to_wait_for(what, caller)),
@@ -333,7 +349,7 @@ fn snapshot_once<R>(ctx: &Context, body: &mut impl FnMut(&mut Snapshot<'_>) -> S
     let ticket = clock().begin_snapshot();
     let answer = catch_unwind(AssertUnwindSafe(|| body(&mut Snapshot::new(&pin, &ticket))));
     clock().end_snapshot(ticket);
-    conclude(inside, pin, Parting::Now);
+    settle(inside.leave(), pin);
     answer.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

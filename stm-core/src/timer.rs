@@ -75,17 +75,27 @@ impl Timer {
     ///
     /// # Panics
     ///
-    /// Inside a transaction (make it outside, or use [`Timer::set`]), and if the clock cannot tell a moment that far away.
+    /// If the clock cannot tell a moment that far away.
     #[must_use]
     #[track_caller]
     pub fn after(delay: Duration) -> Self {
-        let timer = Self::new();
         let at = Instant::now() + delay;
-        atomically(|tx| timer.set(tx, at));
-        timer
+        let state = TVar::new(State::Set { at, setting: 1 });
+        // Nobody else knows this timer yet, so there is no commit to wait for.
+        let alarm = Alarm::set(at, {
+            let state = state.clone();
+            move || ring(&state, 1)
+        });
+        Self {
+            state,
+            settings: TVar::new(1),
+            alarm: Arc::new(Mutex::new(Some(alarm))),
+        }
     }
 
     /// Makes it ring at `at` and at no other time; soon, if that is past.
+    ///
+    /// The alarm is a commit hook: set within another hook, it runs from the end of that.
     ///
     /// # Errors
     ///

@@ -356,19 +356,22 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// assert_eq!(hits.load(), 400);
     /// ```
     pub fn commute(&self, tx: &mut Tx<'_>, f: impl Fn(&T) -> T + Send + 'static) -> Stm<()> {
-        tx.check_writable()?;
         let block = self.pinned_by(tx);
-        let function = TypedFunction {
+        let function = Box::new(TypedFunction {
             f,
             inline: self.is_inline(),
             _type: PhantomData,
-        };
-        if tx.log.writes.find(block).is_none() {
-            tx.log.commute(block, Box::new(function));
+        });
+        let writable = tx.check_writable();
+        if writable.is_ok() && tx.log.writes.find(block).is_none() {
+            tx.log.commute(block, function);
             return Ok(());
         }
+        // What it owns is not to be dropped in the body.
+        tx.log.lay_aside(block, function);
+        writable?;
         let seen = tx.see(block, FormHint::Unknown)?;
-        let pending = tx.shielded(|_| function.apply(seen));
+        let pending = tx.shielded(|tx| tx.log.laid_aside_last().apply(seen));
         tx.stage(block, pending)
     }
 
@@ -492,7 +495,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
             if !pending.is_boxed() {
                 let (read, result) = before(pin);
                 let write = Write::alone(block, pending, 0);
-                if let Alone::Published = commit_alone(write, read.as_slice()) {
+                if let Alone::Published = commit_alone(pin, write, read.as_slice()) {
                     return (result, None);
                 }
             }

@@ -92,15 +92,6 @@ pub(crate) enum Verdict {
     Unwound,
 }
 
-/// What follows an attempt.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
-    /// Another attempt of the same call, at once.
-    Again,
-    /// Anything else: the end, a wait.
-    Other,
-}
-
 impl<'t> Tx<'t> {
     /// Begins an attempt. Pin before clock: R2.
     #[inline(always)]
@@ -253,6 +244,7 @@ impl<'t> Tx<'t> {
             return Err(self.cause());
         }
         if self.log.is_read_only() {
+            self.log.hooks.draw_turn();
             self.log.hooks.note_commit();
             return Ok(());
         }
@@ -268,12 +260,11 @@ impl<'t> Tx<'t> {
         Verdict::RolledBack
     }
 
-    /// The attempt is thrown away over `cause`. Behind an undecided commit the call sleeps until that is decided; unless it has
-    /// failed often enough for the token, which lets it wait in front of the next.
+    /// The attempt is thrown away over `cause`. Behind an undecided commit the call sleeps until that is decided.
     #[cold]
     pub(crate) fn conflict(&mut self, cause: Cause, waiter: impl FnOnce() -> Waiter) -> Verdict {
         match self.log.behind.take() {
-            Some(undecided) if cause == Cause::Undecided && !self.call.wants_priority() => {
+            Some(undecided) if cause == Cause::Undecided => {
                 self.note_conflict(cause);
                 Verdict::Wait(Box::new(Registration::behind(waiter(), undecided)))
             }
@@ -291,14 +282,18 @@ impl<'t> Tx<'t> {
             return self.conflict(Cause::Foreign, waiter);
         }
         // Whatever drove this attempt into a snapshot is over when the body runs again over a changed state.
-        if self.log.holder.is_none() {
+        if self.call.start == Start::TrackedSnapshot {
             self.call.start = Start::Update;
         }
         if self.outdated {
             // An old value was read: what the body would wait for has happened.
             return Verdict::Changed;
         }
-        let until = self.log.wait_until.take();
+        // One that the body has thrown away does not count.
+        let until = match control.kind() {
+            Kind::RetryUntil => self.log.wait_until.take(),
+            _ => None,
+        };
         match Registration::register(waiter(), self.log.reads.as_slice(), until) {
             Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
             Register::Changed => Verdict::Changed,
@@ -320,24 +315,16 @@ impl<'t> Tx<'t> {
     /// Ends an attempt that did not commit.
     #[cold]
     pub(crate) fn end_failed(mut self, verdict: &Verdict) {
-        let next = match *verdict {
-            Verdict::Conflict(cause) => {
-                self.note_conflict(cause);
-                Next::Again
-            }
-            _ => Next::Other,
-        };
-        self.end(next);
+        if let Verdict::Conflict(cause) = *verdict {
+            self.note_conflict(cause);
+        }
+        self.end();
     }
 
-    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin; the token, if the
-    /// attempt held it, unless it is needed again (Q3).
-    pub(crate) fn end(mut self, next: Next) {
+    /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin.
+    pub(crate) fn end(mut self) {
         if let Some(ticket) = self.ticket.take() {
             clock().end_snapshot(ticket);
-        }
-        if self.log.holder.is_some() && next == Next::Other {
-            self.call.let_go();
         }
     }
 

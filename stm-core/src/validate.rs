@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use crate::cause::Cause;
-use crate::contention::{Patience, Waiting};
+use crate::contention::{Limit, Patience, Waiting};
 use crate::log::{Read, WriteSet};
 use crate::undecided::{self, Outcome, Undecided};
 use crate::word::Word;
@@ -64,7 +64,7 @@ enum Still {
 
 /// Waits while it is locked, as far as patience goes.
 fn still_holds(read: &Read, protected: bool) -> Still {
-    let mut waiting = Waiting::protected(protected);
+    let mut waiting = Waiting::up_to(Limit::of_attempt(protected));
     loop {
         let now = read.block.look().word();
         if !now.settled().same_value(read.seen()) {

@@ -240,6 +240,15 @@ pub(crate) enum Register {
     NothingToWaitFor,
 }
 
+/// Why a call waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reason {
+    /// Its body asked for it.
+    Retry,
+    /// An undecided commit was in the way: a conflict, with what follows from one.
+    Undecided,
+}
+
 impl Registration {
     /// Registers `waiter` for every variable in `reads`, steps (a) and (b). Called pinned.
     ///
@@ -287,6 +296,14 @@ impl Registration {
         }
     }
 
+    /// Why it waits.
+    pub(crate) fn reason(&self) -> Reason {
+        match self.behind {
+            None => Reason::Retry,
+            Some(_) => Reason::Undecided,
+        }
+    }
+
     pub(crate) fn waiter(&self) -> &Waiter {
         &self.waiter
     }
@@ -312,7 +329,7 @@ impl Registration {
 }
 
 /// The earlier of two ends, where none is later than all.
-pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),

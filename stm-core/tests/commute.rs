@@ -107,6 +107,103 @@ fn undone<T: Value>() {
     assert_eq!((refused, x.load().n()), (Err(()), 7));
 }
 
+/// What comes between two functions, and what a replacement brings, are kept apart.
+#[test]
+fn replace_after_commutes_frees_each_value_once() {
+    watched("replace_after_commutes", || {
+        let x = TVar::new(String::from("at first"));
+        let old = atomically(|tx| {
+            x.commute(tx, |s| format!("{s}, one"))?;
+            x.commute(tx, |s| format!("{s}, two"))?;
+            x.replace(tx, "published".into())
+        });
+        let others: Vec<_> = (0..64).map(|_| String::from("something else")).collect();
+        assert_eq!(
+            (old.as_str(), x.load().as_str()),
+            ("at first, one, two", "published")
+        );
+        drop(others);
+
+        let counted = TVar::new(Boxed::of(1));
+        atomically(|tx| {
+            counted.commute(tx, add(1))?;
+            counted.commute(tx, add(1))?;
+            counted.replace(tx, Boxed::of(7)).map(drop)
+        });
+        assert_eq!(counted.load().n(), 7);
+    });
+}
+
+/// The index over many writes goes when shadowed ones are dropped; functions must still find their entries.
+#[test]
+fn commute_beside_shadowed_writes() {
+    watched("commute_shadowed", || {
+        for functions in 1..3 {
+            let mut vars: Vec<_> = (0..6).map(|_| TVar::new(0)).collect();
+            // In the order of their addresses: sorting must not repair anything.
+            vars.sort_by_key(|var| format!("{var:?}"));
+            let attempts = atomically(|tx| {
+                vars[..5].iter().try_for_each(|v| v.write(tx, 1))?;
+                let nested: Result<(), ()> =
+                    tx.nested(|tx| Ok(vars[1..5].iter().try_for_each(|v| v.write(tx, 2))?))?;
+                assert_eq!(nested, Ok(()));
+                for _ in 0..functions {
+                    vars[5].commute(tx, |n| n + 1)?;
+                }
+                Ok(tx.attempt())
+            });
+            assert_eq!((attempts, vars[5].load()), (1, functions));
+        }
+    });
+}
+
+#[test]
+fn what_a_function_owns_is_dropped_outside() {
+    struct Guard(Arc<AtomicUsize>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            assert!(!in_transaction(), "dropped in the body");
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    watched("commute_owned", || {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let function = || {
+            let guard = Guard(Arc::clone(&drops));
+            move |n: &i32| n + i32::from(Arc::strong_count(&guard.0) > 0)
+        };
+        let x = TVar::new(0);
+        atomically(|tx| {
+            x.write(tx, 1)?;
+            x.commute(tx, function())
+        });
+        assert_eq!((x.load(), drops.load(Ordering::Relaxed)), (2, 1));
+        // An attempt that can write no more refuses it.
+        let y = TVar::new(0);
+        atomically(|tx| {
+            let n = x.read(tx)?;
+            y.write(tx, n)?;
+            if tx.attempt() == 1 {
+                elsewhere(|| {
+                    tick();
+                    atomically(|tx| {
+                        x.write(tx, 5)?;
+                        y.write(tx, 5)
+                    });
+                });
+                let z = TVar::new(0);
+                elsewhere(|| z.store(1));
+                let _ = x.read(tx);
+                let doomed = y.replace(tx, 0).and_then(|_| x.commute(tx, function()));
+                return doomed;
+            }
+            Ok(())
+        });
+        assert!(drops.load(Ordering::Relaxed) >= 1);
+    });
+}
+
 #[test]
 fn commute_is_undone_with_its_branch() {
     watched("commute_undone", || {

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use common::fire::{elsewhere, panic_of};
 use common::{on_threads, watched};
-use stm_core::{Stm, TVar, Tx, abort, atomically, in_transaction, retry, try_atomically};
+use stm_core::{
+    Stm, TVar, Tx, abort, after_attempt, atomically, in_transaction, retry, try_atomically,
+};
 
 /// Where hooks leave their marks.
 #[derive(Clone, Default)]
@@ -221,6 +223,144 @@ fn ordered_commits() {
         let queue = queue.lock().unwrap();
         assert_eq!(queue.len(), THREADS * each);
         assert!(queue.iter().zip(1..).all(|(n, expected)| *n == expected));
+    });
+}
+
+/// What a commit without hooks leaves behind does not decide over the next attempt on the thread.
+#[test]
+fn hooks_of_an_abort_after_an_ordinary_commit() {
+    watched("hooks_after_commit", || {
+        let marks = Marks::default();
+        let many: Vec<_> = (0..3).map(TVar::new).collect();
+        atomically(|tx| many.iter().try_for_each(|x| x.write(tx, 9)));
+        let refused: Result<(), _> = try_atomically(|tx| {
+            both(tx, &marks, ("commit", "abort"));
+            abort("no")
+        });
+        assert_eq!((refused, marks.take()), (Err("no"), vec!["abort"]));
+    });
+}
+
+/// Work that is put off, or a value's `Drop`, commits with hooks right after a commit with hooks.
+#[test]
+fn commits_between_a_commit_and_its_hooks() {
+    struct CommitsWithHooks(Arc<Mutex<Vec<&'static str>>>);
+    impl Drop for CommitsWithHooks {
+        fn drop(&mut self) {
+            let log = Arc::clone(&self.0);
+            atomically(|tx| {
+                let log = Arc::clone(&log);
+                tx.on_commit(move || log.lock().unwrap().push("of the drop"));
+                Ok(())
+            });
+        }
+    }
+
+    watched("commits_between", || {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let value = || CommitsWithHooks(Arc::clone(&log));
+        let x = TVar::new(value());
+        atomically(|tx| {
+            x.write(tx, value())?; // overwritten: dropped after the commit
+            x.write(tx, value())?;
+            let hook = Arc::clone(&log);
+            tx.on_commit(move || hook.lock().unwrap().push("of the commit"));
+            let later = Arc::clone(&log);
+            after_attempt(move || {
+                atomically(|tx| {
+                    let later = Arc::clone(&later);
+                    tx.on_commit(move || later.lock().unwrap().push("put off"));
+                    Ok(())
+                });
+            });
+            Ok(())
+        });
+        let so_far = std::mem::take(&mut *log.lock().unwrap());
+        assert_eq!(so_far, ["of the commit", "of the drop", "put off"]);
+        drop(x);
+    });
+}
+
+/// One commit has read what the other writes: its hooks come first, however long it takes to get there.
+#[test]
+fn ordered_commits_across_a_read() {
+    watched("ordered_across_read", || {
+        let (x, y) = (TVar::new(0), TVar::new(0));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let entry = |what: String| {
+            let log = Arc::clone(&log);
+            move || log.lock().unwrap().push(what)
+        };
+        let (let_go, writer) = std::sync::mpsc::channel::<()>();
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::scope(|s| {
+            s.spawn({
+                let (x, entry) = (&x, &entry);
+                move || {
+                    writer.recv().unwrap();
+                    atomically(|tx| {
+                        x.write(tx, 1)?;
+                        tx.on_commit(entry("x = 1".into()));
+                        // Between publication and hooks: the reader need not wait for the latter.
+                        Ok(())
+                    });
+                    done.send(()).unwrap();
+                }
+            });
+            atomically(|tx| {
+                let saw = x.read(tx)?;
+                tx.on_commit(entry(format!("saw {saw}")));
+                let let_go = let_go.clone();
+                // Runs after the validation, while x is not locked.
+                y.commute(tx, move |n| {
+                    let_go.send(()).unwrap();
+                    std::thread::yield_now();
+                    n + 1
+                })
+            });
+            is_done.recv().unwrap();
+        });
+        assert_eq!(*log.lock().unwrap(), ["saw 0", "x = 1"]);
+    });
+}
+
+/// At the end of a thread, when its locals are going, no turn is lost.
+#[test]
+fn hooks_within_hooks_at_thread_exit() {
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let x = TVar::new(0);
+            atomically(|tx| {
+                x.write(tx, 1)?;
+                let y = TVar::new(0);
+                tx.on_commit(move || {
+                    atomically(|tx| {
+                        y.write(tx, 1)?;
+                        tx.on_commit(|| ());
+                        Ok(())
+                    });
+                });
+                Ok(())
+            });
+        }
+    }
+    thread_local! { static LATE: Late = const { Late } }
+
+    watched("hooks_thread_exit", || {
+        elsewhere(|| {
+            LATE.with(|_| ());
+            atomically(|tx| {
+                tx.on_commit(|| ());
+                Ok(())
+            });
+        });
+        let marks = Marks::default();
+        atomically(|tx| {
+            tx.on_commit(marks.hook("still served"));
+            Ok(())
+        });
+        assert_eq!(marks.take(), ["still served"]);
     });
 }
 

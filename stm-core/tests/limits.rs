@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use common::fire::{elsewhere, panic_of};
-use common::{Wakes, block_on, poll, wait_until, watched, watched_alone};
+use common::{Wakes, block_on, poll, wait_until, watched_alone};
 use stm_core::diagnostics::registered_waits;
 use stm_core::{
     Stm, Stopped, TVar, Timer, Transaction, TryStopped, Tx, abort, atomically, atomically_async,
@@ -58,7 +58,7 @@ fn a_timeout_ends_a_wait() {
 
 #[test]
 fn a_timeout_ends_endless_conflict() {
-    watched("timeout_conflict", || {
+    watched_alone("timeout_conflict", || {
         let x = TVar::new(0);
         let limited = Transaction::new().timeout(SHORT);
         assert_eq!(limited.run(|tx| hopeless(tx, &x)), Err(Stopped::TimedOut));
@@ -69,7 +69,7 @@ fn a_timeout_ends_endless_conflict() {
 
 #[test]
 fn a_zero_timeout_tries_once() {
-    watched("timeout_zero", || {
+    watched_alone("timeout_zero", || {
         let x = TVar::new(0);
         let at_once = Transaction::new().timeout(Duration::ZERO);
         assert_eq!(at_once.run(|tx| x.modify(tx, |n| n + 1)), Ok(()));
@@ -91,7 +91,7 @@ fn a_zero_timeout_tries_once() {
 
 #[test]
 fn attempts_are_counted() {
-    watched("max_attempts", || {
+    watched_alone("max_attempts", || {
         let x = TVar::new(0);
         for most in [1, 3] {
             let limited = Transaction::new().max_attempts(most);
@@ -114,7 +114,7 @@ fn attempts_are_counted() {
 
 #[test]
 fn limits_that_are_not_reached_change_nothing() {
-    watched("limits_unreached", || {
+    watched_alone("limits_unreached", || {
         let x = TVar::new(0);
         let generous = Transaction::new()
             .named("generous")
@@ -189,9 +189,47 @@ fn retry_until_gives_way_at_its_time() {
     });
 }
 
+/// A body that throws a `retry_until` away and retries for something else waits for that.
+#[test]
+fn a_retry_until_that_is_thrown_away_ends_no_other_wait() {
+    watched_alone("thrown_away", || {
+        let x = TVar::new(0);
+        let runs = AtomicU32::new(0);
+        std::thread::scope(|s| {
+            let waiting = s.spawn(|| {
+                atomically(|tx| {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    let _ = tx.retry_until::<()>(Instant::now() + SHORT);
+                    reach(tx, &x, 1)
+                })
+            });
+            wait_until(|| registered_waits() > 0);
+            // Longer than the one that was thrown away.
+            let pause = Timer::after(3 * SHORT);
+            atomically(|tx| pause.wait(tx));
+            x.store(1);
+            assert_eq!(waiting.join().unwrap(), 1);
+        });
+        assert_eq!(runs.into_inner(), 2);
+    });
+}
+
+#[test]
+fn a_timer_that_is_made_in_a_hook_rings_there() {
+    watched_alone("timer_in_hook", || {
+        atomically(|tx| {
+            tx.on_commit(|| {
+                let timer = Timer::after(SHORT);
+                atomically(|tx| timer.wait(tx));
+            });
+            Ok(())
+        });
+    });
+}
+
 #[test]
 fn no_wait_outlives_the_deadline_of_the_whole() {
-    watched("inner_deadline", || {
+    watched_alone("inner_deadline", || {
         let far = Instant::now() + LONG;
         let limited = Transaction::new().timeout(SHORT);
         // Nothing was read: it waits for the time alone.
@@ -235,7 +273,7 @@ fn dropping_a_task_with_a_deadline_leaves_nothing() {
 
 #[test]
 fn timers_ring_once_set() {
-    watched("timer_rings", || {
+    watched_alone("timer_rings", || {
         let began = Instant::now();
         let timer = Timer::after(SHORT);
         atomically(|tx| timer.wait(tx));
@@ -250,7 +288,7 @@ fn timers_ring_once_set() {
 
 #[test]
 fn timers_are_stopped_and_set_anew_by_transactions() {
-    watched("timer_reset", || {
+    watched_alone("timer_reset", || {
         let timer = Timer::after(SHORT);
         assert!(atomically(|tx| timer.stop(tx)));
         assert_eq!(snapshot(|s| timer.rings_at(s)), None);
@@ -279,7 +317,7 @@ fn timers_are_stopped_and_set_anew_by_transactions() {
 
 #[test]
 fn a_clone_is_the_same_timer() {
-    watched("timer_clone", || {
+    watched_alone("timer_clone", || {
         let timer = Timer::after(LONG);
         let second = timer.clone();
         drop(timer);

@@ -287,6 +287,113 @@ fn holder_joins() {
     });
 }
 
+/// Fails `n` times over `x`, then writes it.
+fn failing(n: u32, x: &TVar<i64>, mut more: impl FnMut(&mut Tx<'_>)) {
+    atomically(|tx| {
+        let v = x.read(tx)?;
+        if tx.attempt() <= n {
+            elsewhere(|| x.store(v + 1));
+        }
+        more(tx);
+        x.write(tx, v + 100)
+    });
+}
+
+/// A holder that waits for one who wants the token itself: its lease ends that, too.
+#[test]
+fn holder_joins_one_who_wants_the_token() {
+    watched("holder_joins_claimant", || {
+        let (x, y) = (TVar::new(0), TVar::new(0));
+        failing(12, &x, |tx| {
+            if tx.attempt() == 13 {
+                elsewhere(|| failing(14, &y, |_| ()));
+            }
+        });
+    });
+}
+
+/// An abort hook of a holder that is to try again runs while the token is held.
+#[test]
+fn an_abort_hook_of_the_holder_may_want_the_token() {
+    watched("holder_abort_hook", || {
+        let (x, y) = (TVar::new(0), TVar::new(0));
+        failing(14, &x, |tx| {
+            if tx.attempt() == 14 {
+                let y = y.clone();
+                tx.on_abort(move || failing(14, &y, |_| ()));
+            }
+        });
+    });
+}
+
+/// The result of a failed attempt is dropped on the way; should that unwind, the token does not go with it.
+#[test]
+fn a_result_whose_drop_panics_leaves_the_token() {
+    struct Explodes(bool);
+    impl Drop for Explodes {
+        fn drop(&mut self) {
+            assert!(!self.0, "on purpose");
+        }
+    }
+
+    watched("result_drop_panics", || {
+        let x = TVar::new(0);
+        let message = common::fire::panic_of(|| {
+            atomically(|tx| {
+                let v = x.read(tx)?;
+                elsewhere(|| x.store(v + 1));
+                x.write(tx, v + 100)?;
+                Ok(Explodes(tx.attempt() == 14))
+            });
+        });
+        assert!(message.contains("on purpose"), "{message}");
+        failing(14, &x, |_| ());
+    });
+}
+
+/// Wakers of tasks that wait for the token are user code: they run outside, and go with their tasks.
+#[test]
+fn wakers_of_those_who_wait_for_the_token_run_outside() {
+    struct Probe(std::sync::Mutex<Vec<bool>>);
+    impl std::task::Wake for Probe {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.lock().unwrap().push(stm_core::in_transaction());
+        }
+    }
+
+    watched("token_wakers", || {
+        let probe = std::sync::Arc::new(Probe(std::sync::Mutex::new(Vec::new())));
+        let y = TVar::new(0i64);
+        let wanting = || {
+            let y = y.clone();
+            atomically_async(move |tx| {
+                let v = y.read(tx)?;
+                if tx.attempt() <= 12 {
+                    elsewhere(|| y.store(v + 1));
+                }
+                y.write(tx, v + 100)
+            })
+        };
+        let mine = TVar::new(0);
+        while_held(&mine, || {
+            let waker = probe.clone().into();
+            let mut kept = wanting();
+            // Polled over and over, and dropped: it leaves nothing behind.
+            let mut dropped = wanting();
+            for _ in 0..100 {
+                if common::poll(&mut dropped, &waker).is_ready() {
+                    break;
+                }
+            }
+            drop(dropped);
+            let clones = std::sync::Arc::strong_count(&probe);
+            assert!(clones <= 4, "{clones} wakers are kept");
+            let _ = common::poll(&mut kept, &waker);
+        });
+        assert!(probe.0.lock().unwrap().iter().all(|inside| !inside));
+    });
+}
+
 /// Whatever a holder's call comes to, the token is free afterwards.
 #[test]
 fn the_token_comes_back() {

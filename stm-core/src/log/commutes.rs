@@ -34,7 +34,7 @@ struct Commute {
 #[derive(Default)]
 pub(crate) struct Commutes {
     list: Vec<Commute>,
-    /// Undone with a branch.
+    /// Undone with a branch, or applied at once.
     idle: Vec<Commute>,
 }
 
@@ -60,6 +60,15 @@ impl Commutes {
 
     pub(crate) fn push(&mut self, block: Pinned, function: Box<dyn Function>) {
         self.list.push(Commute { block, function });
+    }
+
+    pub(super) fn lay_aside(&mut self, block: Pinned, function: Box<dyn Function>) {
+        self.idle.push(Commute { block, function });
+    }
+
+    pub(super) fn laid_aside_last(&self) -> &dyn Function {
+        let last = self.idle.last().expect("it was laid aside just now");
+        &*last.function
     }
 
     pub(crate) fn touches(&self, block: Pinned) -> bool {

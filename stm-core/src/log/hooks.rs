@@ -68,13 +68,22 @@ impl Hooks {
             .extend(self.on_abort.drain(savepoint.on_abort..));
     }
 
-    /// Nothing can fail any more. Called while everything that is written is still locked, so that the turns of commits that
-    /// conflict are drawn in the order of the commits.
-    pub(crate) fn note_commit(&mut self) {
-        self.committed = true;
+    /// Draws a place in the order of commits, if there is anything to run in it. See [`crate::turn`] for when.
+    pub(crate) fn draw_turn(&mut self) {
         if !self.on_commit.is_empty() {
             self.turn = Some(Turn::draw());
         }
+    }
+
+    /// The commit has failed after all.
+    pub(crate) fn give_turn_up(&mut self) {
+        drop(self.turn.take());
+    }
+
+    /// Nothing can fail any more.
+    pub(crate) fn note_commit(&mut self) {
+        // Whoever has none leaves nothing to be put back.
+        self.committed = !self.is_empty();
     }
 
     pub(super) const fn is_empty(&self) -> bool {

@@ -22,7 +22,7 @@ use crate::block::Pinned;
 use crate::boxed::Unpublished;
 use crate::priority::Holder;
 use crate::shield;
-use crate::turn;
+use crate::turn::Owed;
 use crate::undecided::{self, Announced, Outcome, Undecided};
 use crate::wait::WakeList;
 use commutes::IdleFunctions;
@@ -137,6 +137,16 @@ impl Log {
         }
     }
 
+    /// Keeps `function` until the attempt is over, without leaving it to the commit.
+    pub(crate) fn lay_aside(&mut self, block: Pinned, function: Box<dyn Function>) {
+        self.commutes.lay_aside(block, function);
+        self.writes.make_untidy();
+    }
+
+    pub(crate) fn laid_aside_last(&self) -> &dyn Function {
+        self.commutes.laid_aside_last()
+    }
+
     /// Whether a commit would write nothing.
     pub(crate) fn is_read_only(&self) -> bool {
         self.writes.is_empty() && self.commutes.is_empty()
@@ -205,14 +215,16 @@ pub(crate) struct Aftermath {
 }
 
 impl Aftermath {
-    /// Wakes, then drops, then hooks, then the panic of a function or a decider that unwound in the commit.
+    /// Wakes, then hooks, then what is dropped and put off (U3 of the turns), then the panic of a function or a decider that
+    /// unwound in the commit.
     pub(crate) fn settle(self) {
+        let hooks = Owed::new(self.hooks);
         drop(self.announced);
         self.wakes.wake_all();
+        hooks.settle();
         drop(self.unpublished);
         self.functions.drop_shielded();
         self.put_off.into_iter().for_each(shield::run);
-        turn::run(self.hooks);
         if let Some(panic) = self.panic {
             std::panic::resume_unwind(panic);
         }

@@ -108,7 +108,7 @@ pub(crate) struct WriteSet {
     filter: u64,
     floor: usize,
     shadowed: usize,
-    /// Some entry was boxed: there is something to retire, or to drop.
+    /// Some entry is, or was, boxed: there is something to retire, or to drop.
     boxed: bool,
     /// See [`WriteSet::is_untidy`].
     untidy: bool,
@@ -211,10 +211,7 @@ impl WriteSet {
     fn push(&mut self, write: Write) {
         let at = self.entries.len();
         self.filter |= filter_bit(write.block);
-        if write.pending.is_boxed() {
-            self.boxed = true;
-            self.untidy = true;
-        }
+        self.boxed |= write.pending.is_boxed();
         self.entries.push(write);
         if at >= SCANNED {
             self.enter_into_index(at);
@@ -272,12 +269,16 @@ impl WriteSet {
         }
     }
 
-    /// Takes back what was buried last.
+    /// Takes back what was buried a moment ago. Others may have been since.
     pub(crate) fn exhume(&mut self, pending: Pending) {
-        if pending.is_boxed() {
-            let last = self.undone.pop().expect("it was buried just now");
-            last.forget();
-        }
+        let Some(twin) = Unpublished::from_pending(pending) else {
+            return;
+        };
+        let at = self.undone.iter().rposition(|buried| buried.is_same(&twin));
+        let buried = self.undone.remove(at.expect("it was buried"));
+        // One value, described twice: it belongs to the caller again.
+        buried.forget();
+        twin.forget();
     }
 
     /// Everything staged from here on can be undone.
@@ -346,6 +347,8 @@ impl WriteSet {
             }
         }
         self.shadowed = 0;
+        // L4.
+        self.index.in_use &= self.entries.len() > SCANNED;
         if self.index.in_use {
             self.index.rebuild(&self.entries);
         }
@@ -373,8 +376,8 @@ impl WriteSet {
         self.entries.clear();
     }
 
-    /// The attempt is no plain update any more, or its set holds more than `entries` and `filter`: anything boxed, shadowed,
-    /// indexed, or waited for.
+    /// The attempt is no plain update any more, or its set holds more than plain entries: anything shadowed, indexed, undone, or waited
+    /// for.
     #[inline(always)]
     pub(crate) const fn is_untidy(&self) -> bool {
         self.untidy
@@ -404,13 +407,13 @@ impl WriteSet {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.filter = 0;
+        self.boxed = false;
     }
 
     /// Empties the set of all that `clear` leaves. Nothing boxed is left in it ([`WriteSet::take_unpublished`]).
     pub(super) fn tidy(&mut self) {
         self.floor = 0;
         self.shadowed = 0;
-        self.boxed = false;
         self.untidy = false;
         self.index.in_use = false;
         if self.entries.capacity() > KEEP {
