@@ -215,7 +215,8 @@ pub(crate) fn run_attempts<R, E, L: Limits>(
 /// # Blocking
 ///
 /// Sleeps after a [`retry`](crate::retry) until something that the body read has changed. Otherwise it waits for
-/// other commits only, briefly.
+/// other commits only, briefly; for one with a decider ([`try_atomically_decided`](crate::try_atomically_decided)), until that has its
+/// answer.
 ///
 /// # Panics
 ///
@@ -301,7 +302,7 @@ pub fn try_atomically<R, E>(body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>
 ///
 /// # Blocking
 ///
-/// Waits for a commit that is under way on a variable that it reads, briefly.
+/// Waits for a commit that is under way on a variable that it reads, briefly; for one with a decider, until that has its answer.
 ///
 /// # Panics
 ///

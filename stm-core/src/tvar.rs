@@ -386,7 +386,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for a commit that is under way on this variable, briefly.
+    /// Waits for a commit that is under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -415,7 +415,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for a commit that is under way on this variable, briefly.
+    /// Waits for a commit that is under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -437,7 +437,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for commits that are under way on this variable, briefly.
+    /// Waits for commits that are under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -457,7 +457,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for commits that are under way on this variable, briefly.
+    /// Waits for commits that are under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
