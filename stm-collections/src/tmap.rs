@@ -71,12 +71,14 @@
 //! transaction of its own after theirs. When a large map has become empty its table is replaced, which drops all at once; so
 //! it is with `clear`. A map that shrinks but is never empty keeps its buckets, some 70 bytes for each entry that it had at most.
 
+mod bucket;
 mod directory;
 mod table;
+mod upkeep;
+mod view;
 
 use std::borrow::Borrow;
 use std::collections::hash_map::RandomState;
-use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
@@ -84,7 +86,9 @@ use std::sync::Arc;
 
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
-use table::{Bucket, Entry, Home, Table};
+use bucket::{Loose, Packed, packs};
+use table::{LARGE, Table};
+use view::{Seen, View};
 
 /// A transactional hash map: operations on different keys do not conflict, `len` and iteration are exact.
 ///
@@ -166,8 +170,33 @@ pub struct TMap<K, V, S = RandomState> {
 }
 
 struct Inner<K, V, S> {
-    root: TVar<Table<K, V>>,
+    root: Root<K, V>,
+    /// From how many buckets on the table puts keys together.
+    large: u32,
     hasher: S,
+}
+
+/// The table, by whether its buckets have room for pairs: that is a matter of the types alone ([`packs`]).
+enum Root<K, V> {
+    Loose(TVar<Table<Loose<K, V>>>),
+    Packed(TVar<Table<Packed<K, V>>>),
+}
+
+/// Does the same with a [`View`] of either kind.
+macro_rules! with_view {
+    ($map:expr, |$view:ident| $do:expr) => {{
+        let inner = &*$map.inner;
+        match &inner.root {
+            Root::Packed(root) => {
+                let $view = View::<K, V, S, _>::new(root, &inner.hasher);
+                $do
+            }
+            Root::Loose(root) => {
+                let $view = View::<K, V, S, _>::new(root, &inner.hasher);
+                $do
+            }
+        }
+    }};
 }
 
 impl<K, V> TMap<K, V>
@@ -210,22 +239,24 @@ where
     /// ```
     #[must_use]
     pub fn with_hasher(hasher: S) -> Self {
-        let root = TVar::new(Table::new());
+        Self::with_table(hasher, LARGE)
+    }
+
+    /// With a table that puts keys together from `large` buckets on.
+    fn with_table(hasher: S, large: u32) -> Self {
+        let root = if const { packs::<K, V>() } {
+            Root::Packed(TVar::new(Table::new(large)))
+        } else {
+            Root::Loose(TVar::new(Table::new(large)))
+        };
         Self {
-            inner: Arc::new(Inner { root, hasher }),
+            inner: Arc::new(Inner {
+                root,
+                large,
+                hasher,
+            }),
         }
     }
-
-    fn root(&self) -> &TVar<Table<K, V>> {
-        &self.inner.root
-    }
-}
-
-/// A key's way through the table, as a transaction sees it.
-struct Found<X: ReadTx, K: 'static, V: 'static> {
-    table: X::Ref<Table<K, V>>,
-    hash: u64,
-    home: Home<X::Ref<Bucket<K, V>>>,
 }
 
 impl<K, V, S> TMap<K, V, S>
@@ -234,13 +265,6 @@ where
     V: Send + Sync + 'static,
     S: BuildHasher,
 {
-    fn find<X: ReadTx, Q: Hash + ?Sized>(&self, tx: &mut X, key: &Q) -> Stm<Found<X, K, V>> {
-        let hash = table::mix(self.inner.hasher.hash_one(key));
-        let table = self.root().read_ref(tx)?; // M1
-        let home = table.home(tx, hash)?;
-        Ok(Found { table, hash, home })
-    }
-
     /// The value of `key`, cloned.
     ///
     /// # Errors
@@ -262,11 +286,7 @@ where
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let found = self.find(tx, key)?;
-        match found.entry(key) {
-            Some(entry) => entry.value.read(tx),
-            None => Ok(None),
-        }
+        with_view!(self, |view| view.get(tx, key))
     }
 
     /// The value of `key`, without a clone. It can be held while the transaction goes on, until the body ends.
@@ -284,18 +304,24 @@ where
     /// let len = atomically(|tx| Ok(map.get_ref(tx, &1)?.map_or(0, |text| text.len())));
     /// assert_eq!(len, 3);
     /// ```
-    pub fn get_ref<X, Q>(&self, tx: &mut X, key: &Q) -> Stm<Option<TMapRef<X, V>>>
+    pub fn get_ref<X, Q>(&self, tx: &mut X, key: &Q) -> Stm<Option<TMapRef<X, K, V>>>
     where
         X: ReadTx,
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let found = self.find(tx, key)?;
-        let Some(entry) = found.entry(key) else {
-            return Ok(None);
+        let inner = &*self.inner;
+        let seen = match &inner.root {
+            Root::Packed(root) => {
+                let seen = View::<K, V, S, _>::new(root, &inner.hasher).get_ref(tx, key)?;
+                seen.map(Held::Packed)
+            }
+            Root::Loose(root) => {
+                let seen = View::<K, V, S, _>::new(root, &inner.hasher).get_ref(tx, key)?;
+                seen.map(Held::Loose)
+            }
         };
-        let value = entry.value.read_ref(tx)?;
-        Ok(value.is_some().then_some(TMapRef(value)))
+        Ok(seen.map(TMapRef))
     }
 
     /// Whether `key` is there.
@@ -338,31 +364,19 @@ where
     /// ```
     pub fn insert(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<Option<V>>
     where
+        K: Clone,
         V: Clone,
     {
-        let found = self.find(tx, &key)?;
-        if let Some(entry) = found.entry(&key) {
-            return found.table.overwrite(tx, entry, value);
-        }
-        found.add(tx, key, value)?;
-        Ok(None)
+        with_view!(self, |view| view.insert(tx, key, value))
     }
 
     /// Gives `key` the value `value` unless it has one; whether it had none.
     pub(crate) fn insert_absent(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<bool>
     where
+        K: Clone,
         V: Clone,
     {
-        let found = self.find(tx, &key)?;
-        let Some(entry) = found.entry(&key) else {
-            found.add(tx, key, value)?;
-            return Ok(true);
-        };
-        if entry.value.read_ref(tx)?.is_some() {
-            return Ok(false);
-        }
-        found.table.overwrite(tx, entry, value)?;
-        Ok(true)
+        with_view!(self, |view| view.insert_absent(tx, key, value))
     }
 
     /// Takes `key` out; the value that it had.
@@ -382,20 +396,11 @@ where
     /// ```
     pub fn remove<Q>(&self, tx: &mut Tx<'_>, key: &Q) -> Stm<Option<V>>
     where
-        K: Borrow<Q>,
+        K: Borrow<Q> + Clone,
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let found = self.find(tx, key)?;
-        let Some(entry) = found.entry(key) else {
-            return Ok(None);
-        };
-        if entry.value.read_ref(tx)?.is_none() {
-            return Ok(None);
-        }
-        let old = found.table.bury(tx, entry)?;
-        found.table.look_after_rarely(self.root());
-        Ok(old)
+        with_view!(self, |view| view.remove(tx, key))
     }
 
     /// Changes the value of `key` in place and returns what `update` returns; gives it the value of `default` if it has none,
@@ -422,24 +427,11 @@ where
         update: impl FnOnce(&mut V) -> R,
     ) -> Stm<Option<R>>
     where
+        K: Clone,
         V: Clone,
     {
-        let found = self.find(tx, &key)?;
-        let Some(entry) = found.entry(&key) else {
-            found.add(tx, key, default())?;
-            return Ok(None);
-        };
-        let updated = entry.value.update(tx, |value| {
-            if let Some(value) = value {
-                return Some(update(value));
-            }
-            *value = Some(default());
-            None
-        })?;
-        if updated.is_none() {
-            found.table.count_revived(tx)?;
-        }
-        Ok(updated)
+        with_view!(self, |view| view
+            .update_or_insert_with(tx, key, default, update))
     }
 
     /// Keeps the pairs for which `keep` holds, and takes the others out.
@@ -464,18 +456,12 @@ where
     /// });
     /// assert_eq!(left, [(1, 'b')]);
     /// ```
-    pub fn retain(&self, tx: &mut Tx<'_>, mut keep: impl FnMut(&K, &V) -> bool) -> Stm<()> {
-        // Nested for M3: should `keep` panic, the transaction is doomed.
-        let retained = tx.nested::<(), Infallible>(|tx| {
-            let table = self.root().read_ref(tx)?;
-            table.retain(tx, &mut keep)?;
-            Table::look_after(self.root());
-            Ok(())
-        })?;
-        match retained {
-            Ok(()) => Ok(()),
-            Err(never) => match never {},
-        }
+    pub fn retain(&self, tx: &mut Tx<'_>, keep: impl FnMut(&K, &V) -> bool) -> Stm<()>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        with_view!(self, |view| view.retain(tx, keep))
     }
 
     /// Takes everything out.
@@ -500,7 +486,7 @@ where
     /// assert_eq!(len, 0);
     /// ```
     pub fn clear(&self, tx: &mut Tx<'_>) -> Stm<()> {
-        self.root().write(tx, Table::new())
+        with_view!(self, |view| view.clear(tx, self.inner.large))
     }
 
     /// How many keys there are, exactly.
@@ -521,8 +507,7 @@ where
     /// assert_eq!(snapshot(|s| map.len(s)), 1);
     /// ```
     pub fn len(&self, tx: &mut impl ReadTx) -> Stm<usize> {
-        let len = self.root().read_ref(tx)?.len(tx)?;
-        Ok(usize::try_from(len).expect("what is removed has been inserted, by H4"))
+        with_view!(self, |view| view.len(tx))
     }
 
     /// Whether there is no key. Conflicts as [`TMap::len`] does.
@@ -567,16 +552,8 @@ where
     /// });
     /// assert_eq!(total, 7);
     /// ```
-    pub fn for_each(&self, tx: &mut impl ReadTx, mut visit: impl FnMut(&K, &V)) -> Stm<()> {
-        let table = self.root().read_ref(tx)?;
-        table.each_home(tx, |tx, home| {
-            for entry in home.bucket.entries() {
-                if let Some(value) = &*entry.value.read_ref(tx)? {
-                    visit(&entry.key, value);
-                }
-            }
-            Ok(())
-        })
+    pub fn for_each(&self, tx: &mut impl ReadTx, visit: impl FnMut(&K, &V)) -> Stm<()> {
+        with_view!(self, |view| view.for_each(tx, visit))
     }
 
     /// All pairs, in no particular order, as of one moment: [`TMap::for_each`] with clones.
@@ -650,28 +627,6 @@ where
     }
 }
 
-impl<X, K, V> Found<X, K, V>
-where
-    X: ReadTx,
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    fn entry<Q>(&self, key: &Q) -> Option<&Entry<K, V>>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        self.home
-            .bucket
-            .find(self.hash, |there| there.borrow() == key)
-    }
-
-    /// Adds the key, which has no entry.
-    fn add(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<()> {
-        self.table.add_entry(tx, &self.home, self.hash, key, value)
-    }
-}
-
 /// A value in a [`TMap`] as the transaction saw it, without a clone: what [`TMap::get_ref`] gives.
 ///
 /// It lives as long as the attempt, and does not change when the key is written or removed later in the same body.
@@ -689,17 +644,35 @@ where
 /// });
 /// assert_eq!(text, "one");
 /// ```
-pub struct TMapRef<X: ReadTx, V: 'static>(X::Ref<Option<V>>);
+pub struct TMapRef<X: ReadTx, K: 'static, V: 'static>(Held<X, K, V>);
 
-impl<X: ReadTx, V> Deref for TMapRef<X, V> {
+enum Held<X: ReadTx, K: 'static, V: 'static> {
+    Loose(Seen<X, V, Loose<K, V>>),
+    Packed(Seen<X, V, Packed<K, V>>),
+}
+
+impl<X, K, V> Deref for TMapRef<X, K, V>
+where
+    X: ReadTx,
+    K: Send + Sync,
+    V: Send + Sync,
+{
     type Target = V;
 
     fn deref(&self) -> &V {
-        self.0.as_ref().expect("made only where there is a value")
+        match &self.0 {
+            Held::Loose(seen) => seen.value(),
+            Held::Packed(seen) => seen.value(),
+        }
     }
 }
 
-impl<X: ReadTx, V: fmt::Debug> fmt::Debug for TMapRef<X, V> {
+impl<X, K, V> fmt::Debug for TMapRef<X, K, V>
+where
+    X: ReadTx,
+    K: Send + Sync,
+    V: fmt::Debug + Send + Sync,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
@@ -726,6 +699,30 @@ where
 /// Shows which map it is. Its content is not shown: that takes a transaction.
 impl<K, V, S> fmt::Debug for TMap<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TMap").field(&self.inner.root).finish()
+        let mut f = f.debug_tuple("TMap");
+        match &self.inner.root {
+            Root::Loose(root) => f.field(root),
+            Root::Packed(root) => f.field(root),
+        };
+        f.finish()
+    }
+}
+
+#[cfg(test)]
+impl TMap<u64, u64, std::hash::BuildHasherDefault<std::hash::DefaultHasher>> {
+    pub(crate) fn dbg(&self) {
+        let Root::Packed(root) = &self.inner.root else { panic!() };
+        stm_core::snapshot(|s| {
+            let t = root.read_ref(s)?;
+            let mut depths = std::collections::BTreeMap::<u8, (usize, usize, usize)>::new();
+            use bucket::Rooms;
+            t.each_home(s, |_, h| {
+                let e = depths.entry(h.depth()).or_default();
+                e.0 += 1; e.1 += h.bucket.rooms.as_pairs().len(); e.2 += h.bucket.rooms.links().len();
+                Ok(())
+            })?;
+            println!("about {} {:?}", t.buckets(), depths);
+            Ok(())
+        })
     }
 }

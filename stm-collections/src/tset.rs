@@ -130,7 +130,10 @@ where
     /// assert!(atomically(|tx| set.insert(tx, 'a')));
     /// assert!(!atomically(|tx| set.insert(tx, 'a')));
     /// ```
-    pub fn insert(&self, tx: &mut Tx<'_>, element: K) -> Stm<bool> {
+    pub fn insert(&self, tx: &mut Tx<'_>, element: K) -> Stm<bool>
+    where
+        K: Clone,
+    {
         self.map.insert_absent(tx, element, ())
     }
 
@@ -151,7 +154,7 @@ where
     /// ```
     pub fn remove<Q>(&self, tx: &mut Tx<'_>, element: &Q) -> Stm<bool>
     where
-        K: Borrow<Q>,
+        K: Borrow<Q> + Clone,
         Q: Hash + Eq + ?Sized,
     {
         Ok(self.map.remove(tx, element)?.is_some())
@@ -172,7 +175,10 @@ where
     /// atomically(|tx| set.retain(tx, |n| n % 2 == 0));
     /// assert_eq!(atomically(|tx| set.to_vec(tx)), [2]);
     /// ```
-    pub fn retain(&self, tx: &mut Tx<'_>, mut keep: impl FnMut(&K) -> bool) -> Stm<()> {
+    pub fn retain(&self, tx: &mut Tx<'_>, mut keep: impl FnMut(&K) -> bool) -> Stm<()>
+    where
+        K: Clone,
+    {
         self.map.retain(tx, |element, ()| keep(element))
     }
 

@@ -210,7 +210,7 @@ impl<'t> Tx<'t> {
     }
 
     /// As [`Tx::see`], for a `Ref` to be given: a pending value seen this way must not change any more (L2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn see_for_ref(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         if !self.log.writes.may_contain(block) {
             return self.see(block, FormHint::Unknown);

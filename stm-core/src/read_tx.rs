@@ -166,7 +166,7 @@ impl sealed::Access for Tx<'_> {
         self.see(block.0, hint.0).map(erase)
     }
 
-    #[inline]
+    #[inline(always)]
     fn access_for_ref(&mut self, block: sealed::ForAccess) -> Result<sealed::RawSeen, Control> {
         self.see_for_ref(block.0).map(erase)
     }

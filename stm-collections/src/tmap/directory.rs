@@ -14,9 +14,9 @@
 //!  near        │■│■│·│ ..│■│──▶ TVar        ■ made    · not (yet): nobody has ever written a bucket of this number
 //!              └─┴─┴─┴───┴─┘
 //!  16 .. 63    ──▶ Leaf [64]
-//!  64 .. 2^12  ──▶ Fork [64] ──▶ Leaf [64]
-//!     .. 2^18  ──▶ Fork [64] ──▶ Fork [64] ──▶ Leaf [64]
-//!     .. 2^24, 2^30 likewise
+//!  64 .. 2^10  ──▶ Leaf [1024]
+//!     .. 2^20  ──▶ Fork [1024] ──▶ Leaf [1024]
+//!     .. 2^30  ──▶ Fork [1024] ──▶ Fork [1024] ──▶ Leaf [1024]
 //! ```
 //!
 //! # Invariants
@@ -28,7 +28,7 @@
 //!
 //! # Cost
 //!
-//! Finding: a load and an acquiring load for each level. Making: at most five allocations of 1 KiB, and the variable.
+//! Finding: a load and an acquiring load for each level. Making: at most three allocations of 16 KiB, and the variable.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,7 +42,8 @@ pub(super) const MAX_BITS: u32 = 30;
 const SAMPLE: u32 = 16;
 
 const NEAR: u32 = 16;
-const FORK_BITS: u32 = 6;
+const SMALL_LEAF: usize = 1 << 6;
+const FORK_BITS: u32 = 10;
 const FORK: usize = 1 << FORK_BITS;
 
 type Place<T> = OnceLock<TVar<T>>;
@@ -57,24 +58,25 @@ trait Tree: Default {
     fn place(&self, number: u32) -> &Place<Self::Item>;
 }
 
-struct Leaf<T>([Place<T>; FORK]);
+struct Leaf<T, const N: usize = FORK>([Place<T>; N]);
 
-impl<T> Default for Leaf<T> {
+impl<T, const N: usize> Default for Leaf<T, N> {
     fn default() -> Self {
-        Self([const { OnceLock::new() }; FORK])
+        Self([const { OnceLock::new() }; N])
     }
 }
 
-impl<T> Tree for Leaf<T> {
+impl<T, const N: usize> Tree for Leaf<T, N> {
     type Item = T;
-    const BITS: u32 = FORK_BITS;
+    const BITS: u32 = N.ilog2();
 
+    #[inline]
     fn find(&self, number: u32) -> Option<&TVar<T>> {
-        self.0[number as usize % FORK].get()
+        self.0[number as usize % N].get()
     }
 
     fn place(&self, number: u32) -> &Place<T> {
-        &self.0[number as usize % FORK]
+        &self.0[number as usize % N]
     }
 }
 
@@ -90,6 +92,7 @@ impl<B: Tree> Tree for Fork<B> {
     type Item = B::Item;
     const BITS: u32 = B::BITS + FORK_BITS;
 
+    #[inline]
     fn find(&self, number: u32) -> Option<&TVar<B::Item>> {
         let branch = self.0[(number >> B::BITS) as usize % FORK].get()?;
         branch.find(number)
@@ -101,18 +104,15 @@ impl<B: Tree> Tree for Fork<B> {
     }
 }
 
-type Fork12<T> = Fork<Leaf<T>>;
-type Fork18<T> = Fork<Fork12<T>>;
-type Fork24<T> = Fork<Fork18<T>>;
-type Fork30<T> = Fork<Fork24<T>>;
+type Fork20<T> = Fork<Leaf<T>>;
+type Fork30<T> = Fork<Fork20<T>>;
 
 /// Variables by number. See the module.
 pub(super) struct Directory<T> {
     near: [Place<T>; NEAR as usize],
-    to_6: OnceLock<Box<Leaf<T>>>,
-    to_12: OnceLock<Box<Fork12<T>>>,
-    to_18: OnceLock<Box<Fork18<T>>>,
-    to_24: OnceLock<Box<Fork24<T>>>,
+    to_6: OnceLock<Box<Leaf<T, SMALL_LEAF>>>,
+    to_10: OnceLock<Box<Leaf<T>>>,
+    to_20: OnceLock<Box<Fork20<T>>>,
     to_30: OnceLock<Box<Fork30<T>>>,
     /// Places set among the multiples of [`SAMPLE`].
     sampled: AtomicU32,
@@ -126,22 +126,21 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
         Self {
             near,
             to_6: OnceLock::new(),
-            to_12: OnceLock::new(),
-            to_18: OnceLock::new(),
-            to_24: OnceLock::new(),
+            to_10: OnceLock::new(),
+            to_20: OnceLock::new(),
             to_30: OnceLock::new(),
             sampled: AtomicU32::new(1),
         }
     }
 
     /// The variable of `number`, if anybody ever needed it.
+    #[inline]
     pub(super) fn find(&self, number: u32) -> Option<&TVar<T>> {
         match number {
             ..NEAR => self.near[number as usize].get(),
             _ if number < (1 << 6) => self.to_6.get()?.find(number),
-            _ if number < (1 << 12) => self.to_12.get()?.find(number),
-            _ if number < (1 << 18) => self.to_18.get()?.find(number),
-            _ if number < (1 << 24) => self.to_24.get()?.find(number),
+            _ if number < (1 << 10) => self.to_10.get()?.find(number),
+            _ if number < (1 << 20) => self.to_20.get()?.find(number),
             _ => self.to_30.get()?.find(number),
         }
     }
@@ -152,9 +151,8 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
         let place = match number {
             ..NEAR => &self.near[number as usize],
             _ if number < (1 << 6) => self.to_6.get_or_init(Box::default).place(number),
-            _ if number < (1 << 12) => self.to_12.get_or_init(Box::default).place(number),
-            _ if number < (1 << 18) => self.to_18.get_or_init(Box::default).place(number),
-            _ if number < (1 << 24) => self.to_24.get_or_init(Box::default).place(number),
+            _ if number < (1 << 10) => self.to_10.get_or_init(Box::default).place(number),
+            _ if number < (1 << 20) => self.to_20.get_or_init(Box::default).place(number),
             _ => self.to_30.get_or_init(Box::default).place(number),
         };
         place.get_or_init(|| {
@@ -167,6 +165,7 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
     }
 
     /// About how many places are set: [`SAMPLE`] for each that was counted, so that growing seldom writes what all lookups read.
+    #[inline]
     pub(super) fn about(&self) -> u32 {
         // Relaxed: a hint.
         self.sampled.load(Ordering::Relaxed).saturating_mul(SAMPLE)
@@ -184,13 +183,13 @@ mod tests {
         63,
         64,
         65,
-        (1 << 12) - 1,
-        1 << 12,
-        (1 << 18) - 1,
-        1 << 18,
-        (1 << 24) - 1,
-        1 << 24,
-        (1 << 24) + 64,
+        (1 << 10) - 1,
+        1 << 10,
+        (1 << 11) + 64,
+        (1 << 20) - 1,
+        1 << 20,
+        (1 << 20) + 64,
+        (1 << 29) + 64,
         (1 << MAX_BITS) - 1,
     ];
 
