@@ -707,22 +707,3 @@ impl<K, V, S> fmt::Debug for TMap<K, V, S> {
         f.finish()
     }
 }
-
-#[cfg(test)]
-impl TMap<u64, u64, std::hash::BuildHasherDefault<std::hash::DefaultHasher>> {
-    pub(crate) fn dbg(&self) {
-        let Root::Packed(root) = &self.inner.root else { panic!() };
-        stm_core::snapshot(|s| {
-            let t = root.read_ref(s)?;
-            let mut depths = std::collections::BTreeMap::<u8, (usize, usize, usize)>::new();
-            use bucket::Rooms;
-            t.each_home(s, |_, h| {
-                let e = depths.entry(h.depth()).or_default();
-                e.0 += 1; e.1 += h.bucket.rooms.as_pairs().len(); e.2 += h.bucket.rooms.links().len();
-                Ok(())
-            })?;
-            println!("about {} {:?}", t.buckets(), depths);
-            Ok(())
-        })
-    }
-}

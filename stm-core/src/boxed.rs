@@ -104,6 +104,13 @@ impl Pending {
         self.data
     }
 
+    /// The node, where the form is known to be boxed.
+    #[inline(always)]
+    pub(crate) fn plain_node(&self) -> *mut NodeHeader {
+        debug_assert!(self.is_boxed());
+        ptr::with_exposed_provenance_mut(self.data as usize)
+    }
+
     #[inline(always)]
     pub(crate) fn view(&self) -> PendingView {
         match self.ops {

@@ -212,7 +212,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// });
     /// assert_eq!(joined, "ab");
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn read_ref<X: ReadTx>(&self, tx: &mut X) -> Stm<X::Ref<T>> {
         // SAFETY: as in `read`.
         let block = ForAccess(unsafe { self.handle.pinned() });
@@ -294,6 +294,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// });
     /// assert_eq!(len, 3);
     /// ```
+    #[inline]
     pub fn update<R>(&self, tx: &mut Tx<'_>, f: impl FnOnce(&mut T) -> R) -> Stm<R>
     where
         T: Clone,
@@ -306,17 +307,12 @@ impl<T: Send + Sync + 'static> TVar<T> {
             self.write(tx, value)?;
             return Ok(result);
         }
-        let own = tx.log.writes.find(block);
-        let node = match own.and_then(|at| tx.log.writes.changeable_node(at)) {
+        let node = match tx.log.writes.changeable_node(block) {
             Some(node) => node,
             None => {
-                let copy = self.read(tx)?;
-                tx.stage(block, Pending::boxed(copy))?;
-                let at = tx.log.writes.find(block).expect("just staged");
-                tx.log
-                    .writes
-                    .changeable_node(at)
-                    .expect("just staged, so no older than any savepoint")
+                let copy = Pending::boxed(self.read(tx)?);
+                tx.stage(block, copy)?;
+                copy.plain_node()
             }
         };
         // SAFETY: V1; pending, owned by this attempt, and no `Ref` points to it (L2), so the access is exclusive: `f`

@@ -115,7 +115,7 @@ pub(super) struct Pairs<K, V> {
 
 impl<K: Clone, V: Clone> Pairs<K, V> {
     #[inline]
-    fn of(pair: (K, V)) -> Self {
+    pub(super) fn of(pair: (K, V)) -> Self {
         Self {
             len: NonZeroU8::MIN,
             places: std::array::from_fn(|_| pair.clone()),
@@ -136,58 +136,40 @@ impl<K, V> Pairs<K, V> {
         &self.places[..usize::from(self.len.get())]
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         usize::from(self.len.get()) == PAIRS
     }
 
+    /// One more.
+    ///
     /// # Panics
     ///
     /// If they are full.
-    fn push(&mut self, pair: (K, V)) {
+    pub(super) fn push(&mut self, pair: (K, V)) {
         self.places[usize::from(self.len.get())] = pair;
         self.len = self.len.saturating_add(1);
-    }
-
-    /// Puts another value in the place of number `at`; the one that was there.
-    pub(super) fn replace(&mut self, at: usize, value: V) -> V {
-        std::mem::replace(&mut self.places[at].1, value)
     }
 
     pub(super) fn value_mut(&mut self, at: usize) -> &mut V {
         &mut self.places[at].1
     }
 
-    /// Takes out number `at`: the rest, if there is one, and the value.
-    pub(super) fn without(mut self, at: usize) -> (Option<Self>, V)
-    where
-        V: Clone,
-    {
-        let value = self.places[at].1.clone();
+    /// Takes out number `at`, unless it is the last one of all (B3).
+    pub(super) fn take(&mut self, at: usize) -> Taken {
         let Some(len) = NonZeroU8::new(self.len.get() - 1) else {
-            return (None, value);
+            return Taken::WouldBeEmpty;
         };
         self.places.swap(at, usize::from(len.get()));
         self.len = len;
-        (Some(self), value)
+        Taken::Gone
     }
+}
 
-    /// One more, if there is room.
-    #[inline]
-    pub(super) fn with(there: Option<&Self>, pair: (K, V)) -> Result<Self, (K, V)>
-    where
-        K: Clone,
-        V: Clone,
-    {
-        let Some(there) = there else {
-            return Ok(Self::of(pair));
-        };
-        if there.is_full() {
-            return Err(pair);
-        }
-        let mut more = there.clone();
-        more.push(pair);
-        Ok(more)
-    }
+/// Whether a pair was taken out.
+#[derive(PartialEq, Eq)]
+pub(super) enum Taken {
+    Gone,
+    WouldBeEmpty,
 }
 
 /// What a bucket keeps its keys in.
@@ -203,6 +185,9 @@ pub(super) trait Rooms<K, V>: Default + Send + Sync + 'static {
     fn of_pairs(pairs: Pairs<K, V>) -> Self;
     fn of_links(links: Links<K, V>) -> Self;
 
+    /// The pairs, to change them.
+    fn pairs_mut(&mut self) -> Option<&mut Pairs<K, V>>;
+
     /// The pairs, if any.
     #[inline]
     fn as_pairs(&self) -> &[(K, V)] {
@@ -211,9 +196,11 @@ pub(super) trait Rooms<K, V>: Default + Send + Sync + 'static {
 }
 
 /// Keys apart from each other, whatever their number.
+#[derive(Clone)]
 pub(super) struct Loose<K, V>(Links<K, V>);
 
 /// Keys together, or apart from each other (B1).
+#[derive(Clone)]
 pub(super) enum Packed<K, V> {
     Together(Pairs<K, V>),
     Apart(Links<K, V>),
@@ -239,6 +226,10 @@ where
     const PACKS: bool = false;
 
     fn pairs(&self) -> Option<&Pairs<K, V>> {
+        None
+    }
+
+    fn pairs_mut(&mut self) -> Option<&mut Pairs<K, V>> {
         None
     }
 
@@ -270,6 +261,14 @@ where
         }
     }
 
+    #[inline]
+    fn pairs_mut(&mut self) -> Option<&mut Pairs<K, V>> {
+        match self {
+            Self::Together(pairs) => Some(pairs),
+            Self::Apart(_) => None,
+        }
+    }
+
     fn links(&self) -> &[Link<K, V>] {
         match self {
             Self::Together(_) => &[],
@@ -287,6 +286,7 @@ where
 }
 
 /// What the table is made of. Unborn by default.
+#[derive(Clone)]
 pub(super) struct Bucket<R> {
     /// How many low bits its hashes share; `None` if unborn, and then it is empty.
     pub(super) depth: Option<u8>,

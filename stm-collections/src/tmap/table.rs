@@ -29,12 +29,11 @@
 //!   only by a transaction that has read the `None`.
 //! - H4  `live` adds up to the number of keys in the map, `entries` to the number of entries, tombstones among them.
 
-use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use stm_core::{ReadTx, Stm, Tx};
+use stm_core::{ReadTx, Stm, TVar, Tx};
 
-use super::bucket::{Bucket, Entry, Hashed, Link, Links, Pairs, Resident, Rooms};
+use super::bucket::{Bucket, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Taken};
 use super::directory::{Directory, MAX_BITS};
 use super::upkeep::RARELY;
 use crate::tally::Tally;
@@ -51,14 +50,37 @@ const fn start(buckets: u32) -> u32 {
 pub(super) const LARGE: u32 = 4096;
 
 /// A born bucket as a transaction sees it, and where it is.
-pub(super) struct Home<B> {
-    pub(super) number: u32,
-    pub(super) bucket: B,
+pub(super) struct Home<'a, X: ReadTx, R: 'static> {
+    number: u32,
+    var: &'a TVar<Bucket<R>>,
+    pub(super) bucket: X::Ref<Bucket<R>>,
 }
 
-impl<R, B: Deref<Target = Bucket<R>>> Home<B> {
-    pub(super) fn depth(&self) -> u8 {
+impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
+    fn depth(&self) -> u8 {
         self.bucket.depth.expect("a home is born")
+    }
+
+    /// Changes the pairs, which are there.
+    #[inline]
+    pub(super) fn update<K, V, T>(
+        &self,
+        tx: &mut Tx<'_>,
+        f: impl FnOnce(&mut Pairs<K, V>) -> T,
+    ) -> Stm<T>
+    where
+        R: Rooms<K, V> + Clone,
+    {
+        self.var.update(tx, |bucket| {
+            let pairs = bucket.rooms.pairs_mut();
+            f(pairs.expect("the transaction has seen one of them"))
+        })
+    }
+
+    /// Puts `rooms` in the place of those that are there.
+    fn furnish(&self, tx: &mut Tx<'_>, rooms: R) -> Stm<()> {
+        let depth = self.bucket.depth;
+        self.var.write(tx, Bucket { depth, rooms })
     }
 
     /// The hash that comes next to those covered here, in the order of hashes read backwards: there, a bucket's are neighbours.
@@ -66,6 +88,13 @@ impl<R, B: Deref<Target = Bucket<R>>> Home<B> {
         let covered = 1_u64.checked_shl(u64::BITS - u32::from(self.depth()))?; // all of them, at depth 0
         u64::from(self.number).reverse_bits().checked_add(covered)
     }
+}
+
+/// Whether keys were taken apart.
+#[derive(PartialEq, Eq)]
+pub(super) enum Parted {
+    Yes,
+    No,
 }
 
 /// See the module. The map has one at a time, and a fresh one after `clear`.
@@ -111,7 +140,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     ///
     /// Where it starts is a hint: too deep costs looks at places that are not set, not deep enough a read of a wrong bucket.
     #[inline(always)]
-    pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<X::Ref<Bucket<R>>>> {
+    pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
         let mut number = low_bits(hash, start(self.directory.about()));
         loop {
             let Some(var) = self.directory.find(number) else {
@@ -124,7 +153,11 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
                 None => without_highest_bit(number),
             };
             if covering == number {
-                return Ok(Home { number, bucket });
+                return Ok(Home {
+                    number,
+                    var,
+                    bucket,
+                });
             }
             number = covering;
         }
@@ -134,7 +167,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     pub(super) fn each_home<X: ReadTx>(
         &self,
         tx: &mut X,
-        mut visit: impl FnMut(&mut X, Home<X::Ref<Bucket<R>>>) -> Stm<()>,
+        mut visit: impl FnMut(&mut X, Home<'_, X, R>) -> Stm<()>,
     ) -> Stm<()> {
         let mut at = Some(0_u64);
         while let Some(backwards) = at {
@@ -147,14 +180,6 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
 
     pub(super) fn len(&self, tx: &mut impl ReadTx) -> Stm<i64> {
         self.live.sum(tx)
-    }
-
-    /// Puts `rooms` in the place of those of bucket `number`.
-    pub(super) fn furnish(&self, tx: &mut Tx<'_>, number: u32, depth: u8, rooms: R) -> Stm<()> {
-        let depth = Some(depth);
-        self.directory
-            .find_or_make(number)
-            .write(tx, Bucket { depth, rooms })
     }
 
     /// Distributes `residents` over what bucket `number` covers at `depth`, splitting it as often as need be. How many of them
@@ -173,7 +198,9 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         };
         if residents.len() <= T::ROOM || u32::from(depth) == MAX_BITS || inseparable() {
             let (rooms, entries) = T::house(residents);
-            self.furnish(tx, number, depth, rooms)?;
+            let depth = Some(depth);
+            let var = self.directory.find_or_make(number);
+            var.write(tx, Bucket { depth, rooms })?;
             return Ok(tally(entries));
         }
         let bit = 1_u32 << depth;
@@ -187,10 +214,10 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     /// Adds a key that is not in the bucket `home`. `hash_of` is asked about keys that are there.
     ///
     /// All that runs foreign code comes before the first write (M3).
-    pub(super) fn add<K, V>(
+    pub(super) fn add<'t, K, V>(
         &self,
-        tx: &mut Tx<'_>,
-        home: &Home<impl Deref<Target = Bucket<R>>>,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
         hash_of: impl Fn(&K) -> u64,
         hash: u64,
         pair: (K, V),
@@ -198,7 +225,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     where
         K: Clone + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
-        R: Rooms<K, V>,
+        R: Rooms<K, V> + Clone,
     {
         let rooms = &home.bucket.rooms;
         if R::PACKS && self.is_large() && rooms.links().is_empty() {
@@ -213,10 +240,10 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.directory.about() >= self.large
     }
 
-    fn add_pair<K, V>(
+    fn add_pair<'t, K, V>(
         &self,
-        tx: &mut Tx<'_>,
-        home: &Home<impl Deref<Target = Bucket<R>>>,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
         hash_of: impl Fn(&K) -> u64,
         hash: u64,
         pair: (K, V),
@@ -224,13 +251,16 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     where
         K: Clone + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
-        R: Rooms<K, V>,
+        R: Rooms<K, V> + Clone,
     {
-        let there = home.bucket.rooms.pairs();
-        let pair = match Pairs::with(there, pair) {
-            Ok(pairs) => return self.furnish(tx, home.number, home.depth(), R::of_pairs(pairs)),
-            Err(pair) => pair,
-        };
+        if !home.bucket.rooms.pairs().is_some_and(Pairs::is_full) {
+            return home
+                .var
+                .update(tx, |bucket| match bucket.rooms.pairs_mut() {
+                    Some(pairs) => pairs.push(pair),
+                    None => bucket.rooms = R::of_pairs(Pairs::of(pair)),
+                });
+        }
         let there = home.bucket.rooms.as_pairs().iter();
         let hashed = there.map(|pair| Hashed {
             hash: hash_of(&pair.0),
@@ -243,17 +273,17 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     }
 
     /// The number of entries has grown by `n`.
-    fn count_entries(&self, tx: &mut Tx<'_>, n: i64) -> Stm<()> {
+    pub(super) fn count_entries(&self, tx: &mut Tx<'_>, n: i64) -> Stm<()> {
         match n {
             0 => Ok(()),
             _ => self.entries.add(tx, n),
         }
     }
 
-    fn add_entry<K, V>(
+    fn add_entry<'t, K, V>(
         &self,
-        tx: &mut Tx<'_>,
-        home: &Home<impl Deref<Target = Bucket<R>>>,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
         hash: u64,
         (key, value): (K, V),
     ) -> Stm<()>
@@ -287,33 +317,67 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.count_entries(tx, after - before)
     }
 
-    /// Puts `pairs` in the place of those of `home`; apart from each other if somebody was in the way of this transaction
-    /// before.
+    /// Takes the keys of `home` apart if they are together and somebody was in the way of this transaction before; whether it
+    /// did, and then the bucket has to be looked at again.
     #[inline]
-    pub(super) fn rearrange<K, V>(
+    pub(super) fn part_if_contested<'t, K, V>(
         &self,
-        tx: &mut Tx<'_>,
-        home: &Home<impl Deref<Target = Bucket<R>>>,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
         hash_of: impl Fn(&K) -> u64,
-        pairs: Option<Pairs<K, V>>,
-    ) -> Stm<()>
+    ) -> Stm<Parted>
     where
         K: Clone + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
         R: Rooms<K, V>,
     {
-        let (number, depth) = (home.number, home.depth());
-        let Some(pairs) = pairs else {
-            return self.furnish(tx, number, depth, R::default());
-        };
-        if tx.attempt() == 1 {
-            return self.furnish(tx, number, depth, R::of_pairs(pairs));
+        if tx.attempt() == 1 || home.bucket.rooms.pairs().is_none() {
+            return Ok(Parted::No);
         }
+        self.part(tx, home, hash_of)
+    }
+
+    #[cold]
+    fn part<'t, K, V>(
+        &self,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
+        hash_of: impl Fn(&K) -> u64,
+    ) -> Stm<Parted>
+    where
+        K: Clone + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+        R: Rooms<K, V>,
+    {
+        let pairs = home.bucket.rooms.as_pairs();
         let part = |(key, value): &(K, V)| Link::new(hash_of(key), key.clone(), value.clone());
-        let links: Links<K, V> = pairs.as_slice().iter().map(part).collect();
+        let links: Links<K, V> = pairs.iter().map(part).collect();
         let parted = tally(links.len());
-        self.furnish(tx, number, depth, R::of_links(links))?;
-        self.count_entries(tx, parted)
+        home.furnish(tx, R::of_links(links))?;
+        self.count_entries(tx, parted)?;
+        Ok(Parted::Yes)
+    }
+
+    /// Drops pair number `at` of `home`.
+    pub(super) fn take<'t, K, V>(
+        &self,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
+        at: usize,
+    ) -> Stm<()>
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        R: Rooms<K, V> + Clone,
+    {
+        home.var.update(tx, |bucket| {
+            let pairs = bucket.rooms.pairs_mut();
+            let pairs = pairs.expect("the transaction has seen one of them");
+            if pairs.take(at) == Taken::WouldBeEmpty {
+                bucket.rooms = R::default();
+            }
+        })?;
+        self.live.add(tx, -1)
     }
 
     /// Makes a key present that has an entry; what it held.
@@ -367,7 +431,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
             });
             if gone > 0 {
                 let rooms = kept.map_or_else(R::default, R::of_pairs);
-                self.furnish(tx, home.number, home.depth(), rooms)?;
+                home.furnish(tx, rooms)?;
                 refused += gone;
             }
             dropped += self.thin_out(tx, &home, |entry: &Entry<K, V>, value| {
@@ -383,10 +447,10 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     }
 
     /// Drops the entries of a bucket that `keep` refuses, having read them all. How many.
-    pub(super) fn thin_out<K, V>(
+    pub(super) fn thin_out<'t, K, V>(
         &self,
-        tx: &mut Tx<'_>,
-        home: &Home<impl Deref<Target = Bucket<R>>>,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
         mut keep: impl FnMut(&Entry<K, V>, Option<&V>) -> bool,
     ) -> Stm<i64>
     where
@@ -401,7 +465,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         })?;
         let dropped = there.len() - links.len();
         if dropped > 0 {
-            self.furnish(tx, home.number, home.depth(), R::of_links(links))?;
+            home.furnish(tx, R::of_links(links))?;
         }
         Ok(tally(dropped))
     }
@@ -463,19 +527,5 @@ mod tests {
         assert_eq!(low_bits(u64::MAX, MAX_BITS), u32::MAX >> 2);
         assert_eq!(without_highest_bit(0b1_0110), 0b110);
         assert_eq!(without_highest_bit(1), 0);
-    }
-}
-#[cfg(test)]
-mod dbg {
-    use super::super::bucket::*;
-    use super::*;
-    use stm_core::*;
-    #[test]
-    fn dbg() {
-        let m = crate::TMap::<u64, u64, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>::with_hasher(Default::default());
-        for k in 0..100_000u64 {
-            atomically(|tx| m.insert(tx, k, k));
-        }
-        m.dbg();
     }
 }

@@ -7,21 +7,14 @@ use std::marker::PhantomData;
 
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
-use super::bucket::{Bucket, Pairs, Rooms, Spot};
-use super::table::{Home, Table, mix};
+use super::bucket::{Bucket, Rooms, Spot};
+use super::table::{Home, Parted, Table, mix};
 
 /// A map whose buckets are [`Rooms`] of one kind.
 pub(super) struct View<'a, K, V, S, R> {
     root: &'a TVar<Table<R>>,
     hasher: &'a S,
     of: PhantomData<fn() -> (K, V)>,
-}
-
-/// A key's way through the table, as a transaction sees it.
-struct Found<X: ReadTx, R: 'static> {
-    table: X::Ref<Table<R>>,
-    hash: u64,
-    home: Home<X::Ref<Bucket<R>>>,
 }
 
 /// A value that is there, as a transaction sees it.
@@ -107,16 +100,39 @@ where
     S: BuildHasher,
     R: Rooms<K, V>,
 {
+    /// The hash of `key`, and the table.
     #[inline(always)]
-    fn find<X: ReadTx, Q: Hash + ?Sized>(&self, tx: &mut X, key: &Q) -> Stm<Found<X, R>> {
+    fn enter<X: ReadTx, Q: Hash + ?Sized>(
+        &self,
+        tx: &mut X,
+        key: &Q,
+    ) -> Stm<(u64, X::Ref<Table<R>>)> {
         let hash = mix(self.hasher.hash_one(key));
         let table = self.root.read_ref(tx)?; // M1
-        let home = table.home(tx, hash)?;
-        Ok(Found { table, hash, home })
+        Ok((hash, table))
     }
 
     fn hash_of(&self) -> impl Fn(&K) -> u64 {
         |key| mix(self.hasher.hash_one(key))
+    }
+
+    /// The bucket of a key that is about to be written.
+    #[inline(always)]
+    fn home_to_write<'a, 't>(
+        &self,
+        tx: &mut Tx<'t>,
+        table: &'a Table<R>,
+        hash: u64,
+    ) -> Stm<Home<'a, Tx<'t>, R>>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let home = table.home(tx, hash)?;
+        match table.part_if_contested(tx, &home, self.hash_of())? {
+            Parted::No => Ok(home),
+            Parted::Yes => table.home(tx, hash),
+        }
     }
 
     #[inline]
@@ -126,12 +142,11 @@ where
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let found = self.find(tx, key)?;
-        match found.spot::<K, V, Q>(key) {
-            Spot::Pair(at) => {
-                let pairs: &[(K, V)] = found.home.bucket.rooms.as_pairs();
-                Ok(Some(pairs[at].1.clone()))
-            }
+        let (hash, table) = self.enter(tx, key)?;
+        let home = table.home(tx, hash)?;
+        let bucket = &*home.bucket;
+        match bucket.find(hash, |there: &K| there.borrow() == key) {
+            Spot::Pair(at) => Ok(Some(bucket.rooms.as_pairs()[at].1.clone())),
             Spot::Entry(entry) => entry.value.read(tx),
             Spot::Nowhere => Ok(None),
         }
@@ -143,9 +158,10 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let found = self.find(tx, key)?;
-        match found.spot::<K, V, Q>(key) {
-            Spot::Pair(at) => Ok(Some(Seen::Together(found.home.bucket, at))),
+        let (hash, table) = self.enter(tx, key)?;
+        let home = table.home(tx, hash)?;
+        match home.bucket.find(hash, |there: &K| there.borrow() == key) {
+            Spot::Pair(at) => Ok(Some(Seen::Together(home.bucket, at))),
             Spot::Entry(entry) => {
                 let value = entry.value.read_ref(tx)?;
                 Ok(value.is_some().then_some(Seen::Apart(value)))
@@ -158,18 +174,18 @@ where
     where
         K: Clone,
         V: Clone,
+        R: Clone,
     {
-        let found = self.find(tx, &key)?;
-        match found.spot::<K, V, K>(&key) {
+        let (hash, table) = self.enter(tx, &key)?;
+        let home = self.home_to_write(tx, &table, hash)?;
+        match home.bucket.find(hash, |there| *there == key) {
             Spot::Pair(at) => {
-                let mut pairs = found.copy_pairs();
-                let old = pairs.replace(at, value);
-                self.rearrange(tx, &found, Some(pairs))?;
+                let old = home.update(tx, |pairs| std::mem::replace(pairs.value_mut(at), value))?;
                 Ok(Some(old))
             }
-            Spot::Entry(entry) => found.table.overwrite(tx, entry, value),
+            Spot::Entry(entry) => table.overwrite(tx, entry, value),
             Spot::Nowhere => {
-                self.add(tx, &found, key, value)?;
+                table.add(tx, &home, self.hash_of(), hash, (key, value))?;
                 Ok(None)
             }
         }
@@ -179,17 +195,19 @@ where
     where
         K: Clone,
         V: Clone,
+        R: Clone,
     {
-        let found = self.find(tx, &key)?;
-        match found.spot::<K, V, K>(&key) {
+        let (hash, table) = self.enter(tx, &key)?;
+        let home = self.home_to_write(tx, &table, hash)?;
+        match home.bucket.find(hash, |there| *there == key) {
             Spot::Pair(_) => return Ok(false),
             Spot::Entry(entry) => {
                 if entry.value.read_ref(tx)?.is_some() {
                     return Ok(false);
                 }
-                found.table.overwrite(tx, entry, value)?;
+                table.overwrite(tx, entry, value)?;
             }
-            Spot::Nowhere => self.add(tx, &found, key, value)?,
+            Spot::Nowhere => table.add(tx, &home, self.hash_of(), hash, (key, value))?,
         }
         Ok(true)
     }
@@ -199,24 +217,25 @@ where
         K: Borrow<Q> + Clone,
         Q: Hash + Eq + ?Sized,
         V: Clone,
+        R: Clone,
     {
-        let found = self.find(tx, key)?;
-        let old = match found.spot::<K, V, Q>(key) {
+        let (hash, table) = self.enter(tx, key)?;
+        let home = self.home_to_write(tx, &table, hash)?;
+        let old = match home.bucket.find(hash, |there: &K| there.borrow() == key) {
             Spot::Pair(at) => {
-                let (pairs, old) = found.copy_pairs::<K, V>().without(at);
-                self.rearrange(tx, &found, pairs)?;
-                found.table.live.add(tx, -1)?;
+                let old = home.bucket.rooms.as_pairs()[at].1.clone();
+                table.take(tx, &home, at)?;
                 Some(old)
             }
             Spot::Entry(entry) => {
                 if entry.value.read_ref(tx)?.is_none() {
                     return Ok(None);
                 }
-                found.table.bury(tx, entry)?
+                table.bury(tx, entry)?
             }
             Spot::Nowhere => return Ok(None),
         };
-        found.table.look_after_rarely(self.root);
+        table.look_after_rarely(self.root);
         Ok(old)
     }
 
@@ -230,15 +249,14 @@ where
     where
         K: Clone,
         V: Clone,
+        R: Clone,
     {
-        let found = self.find(tx, &key)?;
-        match found.spot::<K, V, K>(&key) {
-            Spot::Pair(at) => {
-                let mut pairs = found.copy_pairs();
-                let updated = update(pairs.value_mut(at));
-                self.rearrange(tx, &found, Some(pairs))?;
-                Ok(Some(updated))
-            }
+        let (hash, table) = self.enter(tx, &key)?;
+        let home = self.home_to_write(tx, &table, hash)?;
+        match home.bucket.find(hash, |there| *there == key) {
+            Spot::Pair(at) => home
+                .update(tx, |pairs| update(pairs.value_mut(at)))
+                .map(Some),
             Spot::Entry(entry) => {
                 let updated = entry.value.update(tx, |value| {
                     if let Some(value) = value {
@@ -248,64 +266,14 @@ where
                     None
                 })?;
                 if updated.is_none() {
-                    found.table.live.add(tx, 1)?;
+                    table.live.add(tx, 1)?;
                 }
                 Ok(updated)
             }
             Spot::Nowhere => {
-                self.add(tx, &found, key, default())?;
+                table.add(tx, &home, self.hash_of(), hash, (key, default()))?;
                 Ok(None)
             }
         }
-    }
-
-    fn add<'t>(&self, tx: &mut Tx<'t>, found: &Found<Tx<'t>, R>, key: K, value: V) -> Stm<()>
-    where
-        K: Clone,
-        V: Clone,
-    {
-        let pair = (key, value);
-        found
-            .table
-            .add(tx, &found.home, self.hash_of(), found.hash, pair)
-    }
-
-    fn rearrange<'t>(
-        &self,
-        tx: &mut Tx<'t>,
-        found: &Found<Tx<'t>, R>,
-        pairs: Option<Pairs<K, V>>,
-    ) -> Stm<()>
-    where
-        K: Clone,
-        V: Clone,
-    {
-        found
-            .table
-            .rearrange(tx, &found.home, self.hash_of(), pairs)
-    }
-}
-
-impl<X: ReadTx, R: 'static> Found<X, R> {
-    /// Where `key` is in its bucket.
-    #[inline]
-    fn spot<K, V, Q>(&self, key: &Q) -> Spot<'_, K, V>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-        R: Rooms<K, V>,
-    {
-        self.home
-            .bucket
-            .find(self.hash, |there: &K| there.borrow() == key)
-    }
-
-    /// A copy of the pairs of the bucket, for [`Spot::Pair`].
-    fn copy_pairs<K: Clone, V: Clone>(&self) -> Pairs<K, V>
-    where
-        R: Rooms<K, V>,
-    {
-        let pairs = self.home.bucket.rooms.pairs();
-        pairs.expect("a pair was found").clone()
     }
 }

@@ -166,8 +166,13 @@ impl WriteSet {
         self.entries[at].ref_given = true;
     }
 
-    /// The pending node of this entry, if it may be changed in place (L2).
-    pub(crate) fn changeable_node(&self, at: usize) -> Option<*mut NodeHeader> {
+    /// The pending node of `block`, if it has one that may be changed in place (L2).
+    #[inline]
+    pub(crate) fn changeable_node(&self, block: Pinned) -> Option<*mut NodeHeader> {
+        if !self.may_contain(block) {
+            return None;
+        }
+        let at = self.find(block)?;
         match self.pending(at).view() {
             PendingView::Node(node, _) if self.changeable(at) => Some(node),
             _ => None,
