@@ -15,6 +15,7 @@
 //!
 //! ```text
 //!  TSet ──▶ TMap<K, ()> ──▶ .. ──▶ entry { key, TVar<Option<()>> }      Some(()): an element    None: it was one
+//!                              ──▶ a bucket of keys                     in a large set of small elements
 //! ```
 //!
 //! # Invariants

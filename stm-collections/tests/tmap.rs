@@ -225,8 +225,24 @@ impl Arbitrary for Step {
     }
 }
 
-fn agrees<S: BuildHasher + Default>(program: Vec<Step>) -> bool {
-    let map: TMap<u16, u8, S> = TMap::default();
+/// A map of either kind: one that keeps small keys together from the start, or the usual one.
+fn fresh<K, V, S>(compact: bool) -> TMap<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher + Default,
+{
+    if compact {
+        TMap::compact(S::default())
+    } else {
+        TMap::default()
+    }
+}
+
+const KINDS: [bool; 2] = [false, true];
+
+fn agrees<S: BuildHasher + Default, const COMPACT: bool>(program: Vec<Step>) -> bool {
+    let map: TMap<u16, u8, S> = fresh(COMPACT);
     let mut twin: HashMap<u16, u8> = HashMap::new();
     for Step { fate, ops, then } in program {
         let mut theirs = twin.clone();
@@ -274,10 +290,12 @@ fn agrees<S: BuildHasher + Default>(program: Vec<Step>) -> bool {
 }
 
 fn check_spec<S: BuildHasher + Default + 'static>(programs: u64) {
-    QuickCheck::new()
-        .rng(Gen::new(60))
-        .tests(programs)
-        .quickcheck(agrees::<S> as fn(Vec<Step>) -> bool);
+    for kind in [agrees::<S, false>, agrees::<S, true>] {
+        QuickCheck::new()
+            .rng(Gen::new(60))
+            .tests(programs)
+            .quickcheck(kind as fn(Vec<Step>) -> bool);
+    }
 }
 
 #[test]
@@ -297,8 +315,8 @@ fn colliding_hasher() {
 /// Many times the room of a bucket, both for a table that cannot split and for one that must.
 #[test]
 fn thousands_of_keys() {
-    fn fill_and_empty<S: BuildHasher + Default>(n: u16) {
-        let map: TMap<u16, u8, S> = TMap::default();
+    fn fill_and_empty<S: BuildHasher + Default>(n: u16, compact: bool) {
+        let map: TMap<u16, u8, S> = fresh(compact);
         for k in 0..n {
             assert_eq!(atomically(|tx| map.insert(tx, k, k as u8)), None);
         }
@@ -322,9 +340,11 @@ fn thousands_of_keys() {
     }
 
     watched("thousands_of_keys", || {
-        fill_and_empty::<RandomState>(8_000);
-        fill_and_empty::<BuildHasherDefault<HighBitsOnly>>(4_000);
-        fill_and_empty::<BuildHasherDefault<Constant>>(200);
+        for compact in KINDS {
+            fill_and_empty::<RandomState>(8_000, compact);
+            fill_and_empty::<BuildHasherDefault<HighBitsOnly>>(4_000, compact);
+            fill_and_empty::<BuildHasherDefault<Constant>>(200, compact);
+        }
     });
 }
 
@@ -372,10 +392,13 @@ impl SequentialSpec for Twin {
     }
 }
 
-fn check_linearizable<S: BuildHasher + Default + Send + Sync>(history: Histories, keys: usize) {
+fn check_linearizable<S>(history: Histories, keys: usize, compact: bool)
+where
+    S: BuildHasher + Default + Send + Sync,
+{
     history.check(
         &Twin::default(),
-        TMap::<u16, u8, S>::default,
+        || fresh::<u16, u8, S>(compact),
         |rng| {
             let (k, v) = (rng.below(keys) as u16, rng.below(200) as u8);
             match rng.below(20) {
@@ -402,9 +425,11 @@ fn check_linearizable<S: BuildHasher + Default + Send + Sync>(history: Histories
 fn linearizable() {
     watched("linearizable", || {
         let histories = Histories::default();
-        check_linearizable::<RandomState>(histories, 3);
-        check_linearizable::<RandomState>(histories, 12);
-        check_linearizable::<BuildHasherDefault<Constant>>(histories, 4);
+        for compact in KINDS {
+            check_linearizable::<RandomState>(histories, 3, compact);
+            check_linearizable::<RandomState>(histories, 12, compact);
+            check_linearizable::<BuildHasherDefault<Constant>>(histories, 4, compact);
+        }
     });
 }
 
@@ -412,23 +437,25 @@ fn linearizable() {
 #[test]
 fn concurrent_growth_loses_nothing() {
     watched("concurrent_growth_loses_nothing", || {
-        const EACH: u32 = 2_000;
-        let map = TMap::<u32, u32>::new();
-        let seed = seed();
-        on_threads(4, |id| {
-            let mut rng = Rng::new(seed, id);
-            for n in 0..EACH {
-                let key = n * 4 + id as u32;
-                atomically(|tx| map.insert(tx, key, key));
-                stumble(&mut rng, 16);
-                let back = rng.below(n as usize + 1) as u32 * 4 + id as u32;
-                assert_eq!(atomically(|tx| map.get(tx, &back)), Some(back));
-            }
-        });
-        let mut pairs = snapshot(|s| map.to_vec(s));
-        pairs.sort_unstable();
-        assert!(pairs.into_iter().eq((0..4 * EACH).map(|k| (k, k))));
-        assert_eq!(snapshot(|s| map.len(s)), 4 * EACH as usize);
+        for compact in KINDS {
+            const EACH: u32 = 2_000;
+            let map = fresh::<u32, u32, RandomState>(compact);
+            let seed = seed();
+            on_threads(4, |id| {
+                let mut rng = Rng::new(seed, id);
+                for n in 0..EACH {
+                    let key = n * 4 + id as u32;
+                    atomically(|tx| map.insert(tx, key, key));
+                    stumble(&mut rng, 16);
+                    let back = rng.below(n as usize + 1) as u32 * 4 + id as u32;
+                    assert_eq!(atomically(|tx| map.get(tx, &back)), Some(back));
+                }
+            });
+            let mut pairs = snapshot(|s| map.to_vec(s));
+            pairs.sort_unstable();
+            assert!(pairs.into_iter().eq((0..4 * EACH).map(|k| (k, k))));
+            assert_eq!(snapshot(|s| map.len(s)), 4 * EACH as usize);
+        }
     });
 }
 
@@ -659,26 +686,28 @@ fn endless_new_keys() {
 #[test]
 fn emptying_loses_nothing() {
     watched("emptying_loses_nothing", || {
-        let map = TMap::<u32, u32>::new();
-        let seed = seed();
-        on_threads(3, |id| {
-            let mut rng = Rng::new(seed, id);
-            for round in 0..200 {
-                // Now and then many, which make it large; else few, so that it is often empty.
-                let many = if round % 8 == 0 { 150 } else { 2 };
-                let keys = || (0..many).map(|n| n * 3 + id as u32);
-                for key in keys() {
-                    assert_eq!(atomically(|tx| map.insert(tx, key, round)), None);
-                    stumble(&mut rng, 8);
+        for compact in KINDS {
+            let map = fresh::<u32, u32, RandomState>(compact);
+            let seed = seed();
+            on_threads(3, |id| {
+                let mut rng = Rng::new(seed, id);
+                for round in 0..200 {
+                    // Now and then many, which make it large; else few, so that it is often empty.
+                    let many = if round % 8 == 0 { 150 } else { 2 };
+                    let keys = || (0..many).map(|n| n * 3 + id as u32);
+                    for key in keys() {
+                        assert_eq!(atomically(|tx| map.insert(tx, key, round)), None);
+                        stumble(&mut rng, 8);
+                    }
+                    for key in keys() {
+                        assert_eq!(atomically(|tx| map.remove(tx, &key)), Some(round));
+                        stumble(&mut rng, 8);
+                    }
                 }
-                for key in keys() {
-                    assert_eq!(atomically(|tx| map.remove(tx, &key)), Some(round));
-                    stumble(&mut rng, 8);
-                }
-            }
-        });
-        assert_eq!(snapshot(|s| map.len(s)), 0);
-        assert_eq!(snapshot(|s| map.to_vec(s)), []);
+            });
+            assert_eq!(snapshot(|s| map.len(s)), 0);
+            assert_eq!(snapshot(|s| map.to_vec(s)), []);
+        }
     });
 }
 
@@ -688,7 +717,8 @@ fn moves_between_two_maps() {
     watched("moves_between_two_maps", || {
         const KEYS: usize = 40;
         const ROUNDS: usize = 1_500;
-        let maps = [TMap::<usize, u64>::new(), TMap::<usize, u64>::new()];
+        // One of either kind.
+        let maps = KINDS.map(fresh::<usize, u64, RandomState>);
         for key in 0..KEYS {
             atomically(|tx| maps[key % 2].insert(tx, key, key as u64));
         }
@@ -781,6 +811,38 @@ fn disjoint_keys() {
     });
 }
 
+/// Different keys of a compact map meet in their bucket, each pair of them once: it is taken apart then.
+#[test]
+fn different_keys_of_a_compact_map_seldom_meet() {
+    watched("different_keys_of_a_compact_map_seldom_meet", || {
+        const KEYS: usize = 64;
+        const EACH: usize = 20_000;
+        let map = fresh::<usize, u64, RandomState>(true);
+        atomically(|tx| (0..KEYS).try_for_each(|key| map.insert(tx, key, 0).map(drop)));
+        let seed = seed();
+        let in_vain = on_threads(2, |id| {
+            let mut rng = Rng::new(seed, id);
+            let mut in_vain = 0;
+            for _ in 0..EACH {
+                let key = rng.below(KEYS / 2) * 2 + id;
+                in_vain += atomically(|tx| {
+                    map.update_or_insert_with(tx, key, || 1, |n| *n += 1)?;
+                    Ok(tx.attempt() - 1)
+                });
+            }
+            in_vain
+        });
+        // No more than two in a bucket, of which there are no more than keys; in practice, a handful.
+        let in_vain: u32 = in_vain.iter().sum();
+        assert!(
+            in_vain <= 2 * KEYS as u32,
+            "{in_vain} attempts were thrown away"
+        );
+        let sum: u64 = snapshot(|s| map.values(s)).iter().sum();
+        assert_eq!(sum, 2 * EACH as u64);
+    });
+}
+
 /// A reader that also writes, so that it cannot go on as a snapshot: its attempts, if `insert`ing runs in its middle.
 fn attempts_of_a_reader(map: &TMap<u32, u32, Fixed>, key: u32, inserted: &[u32]) -> u32 {
     let outside = TVar::new(0);
@@ -837,45 +899,47 @@ fn growth_does_not_disturb_readers() {
 #[test]
 fn snapshots_under_fire() {
     watched("snapshots_under_fire", || {
-        const ACCOUNTS: usize = 200;
-        let map = TMap::<usize, i64>::new();
-        atomically(|tx| (0..ACCOUNTS).try_for_each(|k| map.insert(tx, k, 100).map(drop)));
-        let seed = seed();
-        let transfer = |id: usize, n: u64| {
-            let mut rng = Rng::new(seed ^ n, id);
-            let (from, to) = rng.pair(ACCOUNTS);
-            let passing = ACCOUNTS + rng.below(1_000);
-            atomically(|tx| {
-                // An account that has nothing goes; and one that is new passes by, so that the map grows.
-                let Some(balance) = map.remove(tx, &from)? else {
-                    return Ok(());
-                };
-                if balance > 1 {
-                    map.insert(tx, from, balance - 1)?;
-                }
-                map.update_or_insert_with(tx, to, || 1, |there| *there += 1)?;
-                match map.insert(tx, passing, 0)? {
-                    Some(_) => map.remove(tx, &passing).map(drop),
-                    None => Ok(()),
+        for compact in KINDS {
+            const ACCOUNTS: usize = 200;
+            let map = fresh::<usize, i64, RandomState>(compact);
+            atomically(|tx| (0..ACCOUNTS).try_for_each(|k| map.insert(tx, k, 100).map(drop)));
+            let seed = seed();
+            let transfer = |id: usize, n: u64| {
+                let mut rng = Rng::new(seed ^ n, id);
+                let (from, to) = rng.pair(ACCOUNTS);
+                let passing = ACCOUNTS + rng.below(1_000);
+                atomically(|tx| {
+                    // An account that has nothing goes; and one that is new passes by, so that the map grows.
+                    let Some(balance) = map.remove(tx, &from)? else {
+                        return Ok(());
+                    };
+                    if balance > 1 {
+                        map.insert(tx, from, balance - 1)?;
+                    }
+                    map.update_or_insert_with(tx, to, || 1, |there| *there += 1)?;
+                    match map.insert(tx, passing, 0)? {
+                        Some(_) => map.remove(tx, &passing).map(drop),
+                        None => Ok(()),
+                    }
+                });
+            };
+            under_fire(2, transfer, || {
+                for _ in 0..100 {
+                    let mut bodies = 0;
+                    let (total, seen, len) = snapshot(|s| {
+                        bodies += 1;
+                        let (mut total, mut seen) = (0, 0);
+                        map.for_each(s, |_, balance| {
+                            total += balance;
+                            seen += 1;
+                        })?;
+                        Ok((total, seen, map.len(s)?))
+                    });
+                    assert_eq!((bodies, total), (1, 100 * ACCOUNTS as i64));
+                    assert_eq!(seen, len);
                 }
             });
-        };
-        under_fire(2, transfer, || {
-            for _ in 0..100 {
-                let mut bodies = 0;
-                let (total, seen, len) = snapshot(|s| {
-                    bodies += 1;
-                    let (mut total, mut seen) = (0, 0);
-                    map.for_each(s, |_, balance| {
-                        total += balance;
-                        seen += 1;
-                    })?;
-                    Ok((total, seen, map.len(s)?))
-                });
-                assert_eq!((bodies, total), (1, 100 * ACCOUNTS as i64));
-                assert_eq!(seen, len);
-            }
-        });
+        }
     });
 }
 

@@ -46,8 +46,8 @@ const fn start(buckets: u32) -> u32 {
     if depth < MAX_BITS { depth } else { MAX_BITS }
 }
 
-/// From this number of buckets on, splits put keys together. The variables of so many and their keys fill some 2 MB.
-pub(super) const LARGE: u32 = 4096;
+/// From this number of buckets on, some 5500 keys, splits put keys together. What is kept apart by then is a megabyte or two.
+pub(super) const LARGE: u32 = 2048;
 
 /// A born bucket as a transaction sees it, and where it is.
 pub(super) struct Home<'a, X: ReadTx, R: 'static> {
@@ -527,5 +527,7 @@ mod tests {
         assert_eq!(low_bits(u64::MAX, MAX_BITS), u32::MAX >> 2);
         assert_eq!(without_highest_bit(0b1_0110), 0b110);
         assert_eq!(without_highest_bit(1), 0);
+        assert_eq!([1, 2, 5, 6, 11, 12].map(start), [1, 2, 3, 4, 5, 5]);
+        assert_eq!(start(u32::MAX), MAX_BITS);
     }
 }

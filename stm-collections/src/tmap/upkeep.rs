@@ -53,7 +53,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
 
     /// Puts a fresh table in this one's place if it is empty; whether it was. Rests on the size, read (M2): whoever inserts
     /// meanwhile is not lost.
-    fn replace_if_empty(&self, tx: &mut Tx<'_>, root: &TVar<Self>) -> Stm<bool> {
+    pub(super) fn replace_if_empty(&self, tx: &mut Tx<'_>, root: &TVar<Self>) -> Stm<bool> {
         let empty = self.len(tx)? == 0;
         if empty {
             root.write(tx, self.fresh())?;
@@ -145,4 +145,16 @@ fn one_out_of(n: usize) -> bool {
     let state = STATE.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
     STATE.set(state);
     mix(state).is_multiple_of(n as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_out_of;
+
+    #[test]
+    fn one_out_of_so_many() {
+        let one_in_four = (0..4_000).filter(|_| one_out_of(4)).count();
+        assert!((700..1_300).contains(&one_in_four), "{one_in_four}");
+        assert!(one_out_of(1));
+    }
 }

@@ -1,0 +1,297 @@
+//! What the table looks like from within: who keeps which keys how.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+
+use stm_core::{ReadTx, Stm, TVar, atomically, snapshot};
+
+use super::bucket::{Packed, Resident, Rooms};
+use super::table::mix;
+use super::*;
+
+type Buckets = Packed<u64, u64>;
+
+/// Entries that a bucket has room for, and pairs.
+const LINKS: usize = <bucket::Link<u64, u64> as Resident<Buckets>>::ROOM;
+const PAIRS: usize = <bucket::Hashed<u64, u64> as Resident<Buckets>>::ROOM;
+
+fn root<S>(map: &TMap<u64, u64, S>) -> &TVar<Table<Buckets>> {
+    match &map.inner.root {
+        Root::Packed(root) => root,
+        Root::Loose(_) => unreachable!("numbers pack"),
+    }
+}
+
+fn put<S: BuildHasher>(map: &TMap<u64, u64, S>, key: u64) {
+    atomically(|tx| map.insert(tx, key, key));
+}
+
+fn take<S: BuildHasher>(map: &TMap<u64, u64, S>, key: u64) {
+    assert!(atomically(|tx| map.remove(tx, &key)).is_some());
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Survey {
+    buckets: usize,
+    entries: usize,
+    pairs: usize,
+}
+
+/// Counts what there is, having checked H1, H2, H4 and B1.
+fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
+    snapshot(|s| {
+        let table = root(map).read_ref(s)?;
+        let (mut buckets, mut entries, mut pairs, mut live) = (0, 0, 0, 0);
+        let mut covered = 0_u128;
+        let hash_of = |key: &u64| mix(map.inner.hasher.hash_one(key));
+        table.each_home(s, |s, home| {
+            let depth = home.bucket.depth.expect("born");
+            buckets += 1;
+            covered += 1 << (u64::BITS - u32::from(depth));
+            let rooms = &home.bucket.rooms;
+            assert!(rooms.pairs().is_none() || rooms.links().is_empty());
+            pairs += rooms.as_pairs().len();
+            let mut keys: Vec<u64> = rooms.as_pairs().iter().map(|(key, _)| *key).collect();
+            for link in rooms.links() {
+                entries += 1;
+                live += usize::from(link.entry.value.read_ref(s)?.is_some());
+                keys.push(link.entry.key);
+            }
+            let mask = (1_u64 << depth) - 1;
+            let number = keys.first().map_or(0, |key| hash_of(key) & mask);
+            assert!(keys.iter().all(|key| hash_of(key) & mask == number));
+            Ok(())
+        })?;
+        assert_eq!(covered, 1 << u64::BITS, "the buckets partition the hashes");
+        assert_eq!(i64::try_from(entries), Ok(table.entries.sum(s)?));
+        assert_eq!(i64::try_from(live + pairs), Ok(table.len(s)?));
+        Ok(Survey {
+            buckets,
+            entries,
+            pairs,
+        })
+    })
+}
+
+#[test]
+fn grows_shrinks_and_begins_anew() {
+    const MANY: u64 = 5_000;
+    let map = TMap::new();
+    let nothing = survey(&map);
+    assert_eq!((nothing.buckets, nothing.entries), (1, 0));
+    (0..MANY).for_each(|key| put(&map, key));
+    let full = survey(&map);
+    assert_eq!((full.entries, full.pairs), (MANY as usize, 0));
+    let expected = full.entries / 4..full.entries / 2;
+    assert!(expected.contains(&full.buckets), "{full:?}");
+    (0..MANY / 2).for_each(|key| take(&map, key));
+    assert_eq!(survey(&map), full, "half may be tombstones");
+    (MANY / 2..MANY - 1).for_each(|key| take(&map, key));
+    let left = survey(&map);
+    assert_eq!(
+        left.buckets, full.buckets,
+        "buckets stay while there is a key"
+    );
+    assert!(left.entries < full.entries / 5, "{left:?}");
+    take(&map, MANY - 1);
+    assert_eq!(survey(&map), nothing, "a fresh table");
+}
+
+#[test]
+fn keys_of_a_compact_map_are_together() {
+    const MANY: u64 = 5_000;
+    let map = TMap::compact(RandomState::new());
+    (0..MANY).for_each(|key| put(&map, key));
+    let full = survey(&map);
+    assert_eq!((full.entries, full.pairs), (0, MANY as usize));
+    let expected = full.pairs / PAIRS..full.pairs / (PAIRS / 2);
+    assert!(expected.contains(&full.buckets), "{full:?}");
+    (0..MANY - 1).for_each(|key| take(&map, key));
+    let left = survey(&map);
+    assert_eq!(
+        (left.buckets, left.pairs),
+        (full.buckets, 1),
+        "no tombstones"
+    );
+    take(&map, MANY - 1);
+    let nothing = survey(&map);
+    assert_eq!((nothing.buckets, nothing.pairs), (1, 0), "a fresh table");
+    put(&map, 1);
+    assert_eq!(survey(&map).pairs, 1, "as compact as the one before");
+    atomically(|tx| map.clear(tx));
+    put(&map, 1);
+    assert_eq!(survey(&map).pairs, 1, "and after `clear`");
+}
+
+/// And tombstones are no pairs.
+#[test]
+fn a_map_that_grows_large_puts_its_keys_together() {
+    let many = u64::from(LARGE) * 16;
+    let map = TMap::new();
+    for key in 0..many {
+        put(&map, key);
+        if key % 2 == 1 && key < 1_000 {
+            take(&map, key);
+        }
+    }
+    let there = survey(&map);
+    assert!(there.entries < there.pairs / 50, "{there:?}");
+    let odd = |key: &u64| *key % 2 == 1 && *key < 1_000;
+    let missing: Vec<u64> = snapshot(|s| {
+        let keys: HashSet<u64> = map.keys(s)?.into_iter().collect();
+        Ok((0..many)
+            .filter(|key| !keys.contains(key))
+            .take(600)
+            .collect())
+    });
+    assert_eq!(missing.len(), 500);
+    assert!(missing.iter().all(odd), "{missing:?}");
+}
+
+/// Those of one bucket, and no others.
+#[test]
+fn keys_are_taken_apart_where_writers_meet() {
+    let map = TMap::compact(RandomState::new());
+    (0..PAIRS as u64).for_each(|key| put(&map, key));
+    let together = survey(&map);
+    assert_eq!((together.buckets, together.pairs), (1, PAIRS));
+    let mut attempts = 0;
+    atomically(|tx| {
+        attempts = tx.attempt();
+        map.update_or_insert_with(tx, 0, || 0, |n| *n += 1)?;
+        if tx.attempt() == 1 {
+            std::thread::scope(|s| s.spawn(|| put(&map, 1)).join()).expect("it ends");
+        }
+        Ok(())
+    });
+    assert_eq!(attempts, 2, "they met in the bucket");
+    let apart = survey(&map);
+    assert_eq!((apart.entries, apart.pairs), (PAIRS, 0));
+
+    // From now on they pass each other.
+    atomically(|tx| {
+        attempts = tx.attempt();
+        map.update_or_insert_with(tx, 0, || 0, |n| *n += 1)?;
+        if tx.attempt() == 1 {
+            std::thread::scope(|s| s.spawn(|| put(&map, 1)).join()).expect("it ends");
+        }
+        Ok(())
+    });
+    assert_eq!(attempts, 1);
+    assert_eq!(atomically(|tx| map.get(tx, &0)), Some(2));
+}
+
+/// M2.
+#[test]
+fn a_table_that_is_filled_is_not_replaced() {
+    for map in [TMap::new(), TMap::compact(RandomState::new())] {
+        let root = root(&map);
+        let replaced = atomically(|tx| {
+            let table = root.read_ref(tx)?;
+            let replaced = table.replace_if_empty(tx, root)?;
+            if tx.attempt() == 1 {
+                std::thread::scope(|s| s.spawn(|| put(&map, 1)).join()).expect("it ends");
+            }
+            Ok(replaced)
+        });
+        assert!(!replaced);
+        let there = survey(&map);
+        assert_eq!(there.entries + there.pairs, 1);
+    }
+}
+
+/// Where there are too few for the sweeper, insertions drop the tombstones that they find.
+#[test]
+fn new_keys_take_the_room_of_tombstones() {
+    let map = TMap::new();
+    for key in 0..1_000 {
+        put(&map, key);
+        take(&map, key);
+    }
+    let there = survey(&map);
+    assert_eq!(there.buckets, 1);
+    assert!(there.entries <= LINKS, "{there:?}");
+}
+
+/// Gives a key as its own hash, so that a test chooses what splits.
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers");
+    }
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A key that is unlike all others and hashes like some.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Alike {
+    hash: u32,
+    name: u32,
+}
+
+impl Hash for Alike {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.hash));
+    }
+}
+
+/// Splitting would not part them; so many do not stay together.
+#[test]
+fn equal_hashes_share_a_bucket() {
+    fn sizes(
+        tx: &mut impl ReadTx,
+        root: &TVar<Table<Packed<Alike, u8>>>,
+    ) -> Stm<Vec<(usize, usize)>> {
+        let mut sizes = Vec::new();
+        root.read_ref(tx)?.each_home(tx, |_, home| {
+            let rooms = &home.bucket.rooms;
+            let size = (rooms.as_pairs().len(), rooms.links().len());
+            if size != (0, 0) {
+                sizes.push(size);
+            }
+            Ok(())
+        })?;
+        sizes.sort_unstable();
+        Ok(sizes)
+    }
+    for large in [0, LARGE] {
+        let map = TMap::with_table(BuildHasherDefault::<Itself>::default(), large);
+        let Root::Packed(root) = &map.inner.root else {
+            unreachable!("numbers pack")
+        };
+        let sizes = || snapshot(|s| sizes(s, root));
+        for name in 0..50 {
+            atomically(|tx| map.insert(tx, Alike { hash: 3, name }, 0));
+        }
+        assert_eq!(sizes(), [(0, 50)]);
+        atomically(|tx| map.insert(tx, Alike { hash: 7, name: 0 }, 0));
+        let parted = sizes();
+        assert_eq!(parted.len(), 2, "{parted:?}");
+        assert!(parted.contains(&(0, 50)), "{parted:?}");
+        let all = snapshot(|s| map.to_vec(s));
+        assert_eq!(all.len(), 51);
+        for (key, _) in all {
+            assert_eq!(atomically(|tx| map.remove(tx, &key)), Some(0));
+        }
+        assert!(snapshot(|s| map.is_empty(s)));
+    }
+}
+
+/// What owns something is never copied with its bucket, nor is what is large.
+#[test]
+fn what_is_large_or_owns_something_stays_apart() {
+    const {
+        assert!(packs::<u64, u64>() && packs::<(u32, u32), (u64, u32)>() && packs::<u8, ()>());
+        assert!(!packs::<u64, String>() && !packs::<String, u64>() && !packs::<u64, [u64; 3]>());
+    }
+    let bytes = size_of::<bucket::Bucket<bucket::Loose<[u64; 100], [u64; 100]>>>();
+    assert!(bytes <= 96, "{bytes}");
+}
