@@ -30,7 +30,8 @@
 //!          index 3, count n                         index 2, count n + 11
 //! ```
 //!
-//! Each slot is a variable with an element or nothing in it. `position` is one word: an index of a slot in the segment, and a
+//! Each slot is a variable with an element and its count in it, or nothing. An element that owns nothing stays in its slot when
+//! it is popped, until the slot is used again: a pop is then a write of one word. `position` is one word: an index of a slot in the segment, and a
 //! count of the elements that have passed.
 //!
 //! An end changes its segment when it must: the index of either may be one past the last slot, until there is something to be
@@ -39,8 +40,10 @@
 //!
 //! # Invariants
 //!
-//! - S1  The elements lie in the slots from the head's place to the tail's, without a gap. All other slots of the chain and of
-//!   the spare hold nothing. So the slot at the head's place holds nothing exactly if the queue is empty.
+//! - S1  The elements lie in the slots from the head's place to the tail's, without a gap, each with the count of its place. No
+//!   other slot of the chain or of the spare holds anything that needs a drop, and what it holds was popped: the head has passed
+//!   its count, which is therefore not that of a place that the tail has still to pass. So the slot at the head's place holds
+//!   the head's count exactly if the queue is not empty.
 //! - S2  `next` leads from the head's segment to the tail's, which has none. Nor has a segment that was taken out of the chain:
 //!   each is freed on its own, not link by link.
 //! - S3  An index is at most the length of its segment.
@@ -64,7 +67,7 @@ const _: () = assert!(LONG <= INDEX_MAX, "S3");
 /// Slots of a queue's first segment, for there may be many queues with little in them.
 const SHORT: usize = 4;
 
-type Slot<T> = TVar<Option<T>>;
+type Slot<T> = TVar<Option<(Count, T)>>;
 
 struct Segment<T, S: ?Sized = [Slot<T>]> {
     next: TVar<Option<Arc<Segment<T>>>>,
@@ -109,6 +112,8 @@ impl<T: Send + Sync + 'static> End<T> {
 struct Place<'t, T: 'static> {
     segment: Ref<'t, Arc<Segment<T>>>,
     index: usize,
+    /// Of the element that belongs here.
+    count: Count,
 }
 
 impl<T> Place<'_, T> {
@@ -121,15 +126,16 @@ impl<T> Place<'_, T> {
 /// What lies in a slot that was found to hold something.
 pub(crate) struct Present<R>(R);
 
-impl<T, R: Deref<Target = Option<T>>> Deref for Present<R> {
+impl<T: 'static, R: Deref<Target = Option<(Count, T)>>> Deref for Present<R> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.0.as_ref().expect("it was looked before this was made")
+        let (_, element) = self.0.as_ref().expect("it was looked before this was made");
+        element
     }
 }
 
-type PresentRef<T, X> = Present<<X as ReadTx>::Ref<Option<T>>>;
+type PresentRef<T, X> = Present<<X as ReadTx>::Ref<Option<(Count, T)>>>;
 
 /// Drops `value` when the attempt is over. Its `Drop` may run a transaction, like that of any value that is given to a variable.
 pub(crate) fn discard<T: 'static>(value: T) {
@@ -187,7 +193,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
     #[inline(always)]
     fn put(tx: &mut Tx<'_>, place: Stm<Place<'_, T>>, value: T) -> Stm<()> {
         match place {
-            Ok(place) => place.slot().write(tx, Some(value)),
+            Ok(place) => place.slot().write(tx, Some((place.count, value))),
             Err(control) => {
                 discard(value);
                 Err(control)
@@ -203,7 +209,12 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let index = at.index();
         if index < segment.slots.len() {
             self.tail.position.write(tx, at.forth())?;
-            return Ok(Place { segment, index });
+            let count = at.count();
+            return Ok(Place {
+                segment,
+                index,
+                count,
+            });
         }
         self.append_segment(tx, at, &segment)?;
         self.step_at_tail(tx)
@@ -222,8 +233,14 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let at = self.head.position.read(tx)?;
         let segment = self.head.segment.read_ref(tx)?;
         if let Some(index) = at.index().checked_sub(1) {
-            self.head.position.write(tx, at.back())?;
-            return Ok(Place { segment, index });
+            let before = at.back();
+            self.head.position.write(tx, before)?;
+            let count = before.count();
+            return Ok(Place {
+                segment,
+                index,
+                count,
+            });
         }
         self.prepend_segment(tx, at, &segment)?;
         self.step_before_head(tx)
@@ -258,12 +275,14 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let Some(slot) = segment.slots.get(at.index()) else {
             return self.pop_behind(tx, at, &segment);
         };
-        let value = slot.read(tx)?;
-        if value.is_some() {
-            slot.write(tx, None)?;
-            self.head.position.write(tx, at.forth())?;
-        }
-        Ok(value)
+        let lies_there = slot.read_ref(tx)?;
+        let Some(element) = of_count(&lies_there, at.count()) else {
+            return Ok(None);
+        };
+        let element = element.clone();
+        vacate(tx, slot)?;
+        self.head.position.write(tx, at.forth())?;
+        Ok(Some(element))
     }
 
     /// As [`Chain::pop`], when everything in `first` has been popped.
@@ -296,12 +315,15 @@ impl<T: Send + Sync + 'static> Chain<T> {
         loop {
             let next = segment.next.read(tx)?;
             for slot in &segment.slots[at.index()..] {
-                let Some(value) = slot.read(tx)? else { break };
-                drained.push(value);
+                let lies_there = slot.read_ref(tx)?;
+                let Some(element) = of_count(&lies_there, at.count()) else {
+                    break;
+                };
+                drained.push(element.clone());
                 at = at.forth();
                 // The others go with their segments.
                 if next.is_none() {
-                    slot.write(tx, None)?;
+                    vacate(tx, slot)?;
                 }
             }
             let Some(next) = next else { break };
@@ -317,8 +339,17 @@ impl<T: Send + Sync + 'static> Chain<T> {
 
     /// The first element, without a clone.
     pub(crate) fn front_ref<X: ReadTx>(&self, tx: &mut X) -> Stm<Option<PresentRef<T, X>>> {
-        let slot = self.front(tx, |tx, slot| slot.read_ref(tx))?;
-        Ok(slot.filter(|slot| slot.is_some()).map(Present))
+        let at = self.head.position.read(tx)?;
+        let segment = self.head.segment.read_ref(tx)?;
+        let lies_there = match segment.slots.get(at.index()) {
+            Some(slot) => slot.read_ref(tx)?,
+            None => match &*segment.next.read_ref(tx)? {
+                Some(next) => next.slots[0].read_ref(tx)?,
+                None => return Ok(None),
+            },
+        };
+        let present = of_count(&lies_there, at.count()).is_some();
+        Ok(present.then_some(Present(lies_there)))
     }
 
     /// The first element, cloned.
@@ -326,24 +357,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
     where
         T: Clone,
     {
-        Ok(self.front(tx, |tx, slot| slot.read(tx))?.flatten())
-    }
-
-    /// Looks at the slot at the head's place, if there is one.
-    fn front<X: ReadTx, R>(
-        &self,
-        tx: &mut X,
-        look: impl FnOnce(&mut X, &Slot<T>) -> Stm<R>,
-    ) -> Stm<Option<R>> {
-        let index = self.head.position.read(tx)?.index();
-        let segment = self.head.segment.read_ref(tx)?;
-        if let Some(slot) = segment.slots.get(index) {
-            return look(tx, slot).map(Some);
-        }
-        match &*segment.next.read_ref(tx)? {
-            Some(next) => look(tx, &next.slots[0]).map(Some),
-            None => Ok(None),
-        }
+        Ok(self.front_ref(tx)?.map(|front| front.clone()))
     }
 
     pub(crate) fn is_empty(&self, tx: &mut impl ReadTx) -> Stm<bool> {
@@ -355,10 +369,25 @@ impl<T: Send + Sync + 'static> Chain<T> {
         Ok(self.tail_count(tx)?.since(head) as usize)
     }
 
+    /// Shows every element, from the head on.
     pub(crate) fn for_each(&self, tx: &mut impl ReadTx, mut f: impl FnMut(&T)) -> Stm<()> {
-        self.walk(tx, |tx, slot| {
-            Ok(slot.read_ref(tx)?.as_ref().map(&mut f).is_some())
-        })
+        let mut at = self.head.position.read(tx)?;
+        let mut segment = self.head.segment.read(tx)?;
+        loop {
+            for slot in &segment.slots[at.index()..] {
+                let lies_there = slot.read_ref(tx)?;
+                let Some(element) = of_count(&lies_there, at.count()) else {
+                    return Ok(());
+                };
+                f(element);
+                at = at.forth();
+            }
+            let Some(next) = segment.next.read(tx)? else {
+                return Ok(());
+            };
+            segment = next;
+            at = at.renamed(0);
+        }
     }
 
     pub(crate) fn to_vec(&self, tx: &mut impl ReadTx) -> Stm<Vec<T>>
@@ -366,36 +395,30 @@ impl<T: Send + Sync + 'static> Chain<T> {
         T: Clone,
     {
         let mut all = Vec::new();
-        self.walk(tx, |tx, slot| {
-            let value = slot.read(tx)?;
-            let found = value.is_some();
-            all.extend(value);
-            Ok(found)
-        })?;
+        self.for_each(tx, |element| all.push(element.clone()))?;
         Ok(all)
     }
+}
 
-    /// Visits slots from the head's place on, until `visit` says that there was nothing.
-    fn walk<X: ReadTx>(
-        &self,
-        tx: &mut X,
-        mut visit: impl FnMut(&mut X, &Slot<T>) -> Stm<bool>,
-    ) -> Stm<()> {
-        let mut index = self.head.position.read(tx)?.index();
-        let mut segment = self.head.segment.read(tx)?;
-        loop {
-            for slot in &segment.slots[index..] {
-                if !visit(tx, slot)? {
-                    return Ok(());
-                }
-            }
-            let Some(next) = segment.next.read(tx)? else {
-                return Ok(());
-            };
-            segment = next;
-            index = 0;
-        }
+/// The element in a slot, if it is the one of this count (S1).
+#[inline(always)]
+fn of_count<T>(lies_there: &Option<(Count, T)>, count: Count) -> Option<&T> {
+    match lies_there {
+        Some((of, element)) if *of == count => Some(element),
+        _ => None,
     }
+}
+
+/// An element goes out of its slot, or stays there if nobody misses it (S1).
+#[inline(always)]
+fn vacate<T>(tx: &mut Tx<'_>, slot: &Slot<T>) -> Stm<()>
+where
+    T: Send + Sync + 'static,
+{
+    if std::mem::needs_drop::<T>() {
+        slot.write(tx, None)?;
+    }
+    Ok(())
 }
 
 impl<T> Drop for Chain<T> {

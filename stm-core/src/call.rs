@@ -28,8 +28,16 @@ pub(crate) enum Start {
     Holder(Tenure),
 }
 
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Thread,
+    Task,
+}
+
 #[derive(Debug)]
 pub(crate) struct Call {
+    pub(crate) kind: Caller,
     /// The attempt that runs, from 1.
     pub(crate) attempt: u32,
     /// Attempts that ended in a conflict.
@@ -47,8 +55,9 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn of(kind: Caller) -> Self {
         Self {
+            kind,
             attempt: 0,
             failures: 0,
             start: Start::Update,

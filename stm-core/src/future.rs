@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use crate::alarm::Alarm;
-use crate::call::{Call, Pause};
+use crate::call::{Call, Caller, Pause};
 use crate::context;
 use crate::error::{Abort, Stm};
 use crate::options::{Limits, Unlimited};
@@ -118,7 +118,7 @@ impl<F, R, L> Running<F, R, L> {
     ) -> Self {
         Self {
             body,
-            state: State::Running(Call::new()),
+            state: State::Running(Call::of(Caller::Task)),
             what,
             caller,
             limits,

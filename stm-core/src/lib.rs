@@ -110,6 +110,7 @@ mod tvar;
 mod tx;
 mod validate;
 mod wait;
+mod watch;
 mod word;
 
 pub use cause::Control;

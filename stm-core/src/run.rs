@@ -23,7 +23,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
-use crate::call::Call;
+use crate::call::{Call, Caller};
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::clock;
 use crate::context::{self, Context, Inside};
@@ -184,7 +184,7 @@ pub(crate) fn run<R, E, L: Limits>(
 ) -> Result<Result<R, E>, L::Stopped> {
     context::with(|ctx| {
         ctx.assert_outside(what, caller);
-        let mut call = Call::new();
+        let mut call = Call::of(Caller::Thread);
         loop {
             match attempt(
                 &mut call,

@@ -25,7 +25,7 @@ use std::marker::PhantomData;
 
 use crate::block::Pinned;
 use crate::boxed::Pending;
-use crate::call::{Call, Start};
+use crate::call::{Call, Caller, Start};
 use crate::cause::{Cause, Control, Kind};
 use crate::clock::{Ticket, Time, clock};
 use crate::commit;
@@ -34,6 +34,7 @@ use crate::priority::Holder;
 use crate::reclaim::Pin;
 use crate::sync::seqcst_fence_for_loom;
 use crate::wait::{Register, Registration, Waiter};
+use crate::watch::{Watched, watch};
 
 /// What the attempt is by now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -286,7 +287,12 @@ impl<'t> Tx<'t> {
             Kind::RetryUntil => self.log.wait_until.take(),
             _ => None,
         };
-        match Registration::register(waiter(), self.log.reads.as_slice(), until) {
+        let reads = self.log.reads.as_slice();
+        let may_watch = self.call.kind == Caller::Thread && self.log.holder.is_none();
+        if may_watch && watch(reads) == Watched::Change {
+            return Verdict::Changed;
+        }
+        match Registration::register(waiter(), reads, until) {
             Register::Asleep(registration) => Verdict::Wait(Box::new(registration)),
             Register::Changed => Verdict::Changed,
             Register::NothingToWaitFor => Verdict::NothingToWaitFor,
