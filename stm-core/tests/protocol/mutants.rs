@@ -1,0 +1,87 @@
+//! Every change of the protocol that must not be made: each was found wrong when the protocol was designed, or breaks an
+//! invariant that a module's documentation names.
+
+use crate::oracles::Violation::{self, *};
+
+/// A change of one step, or of the order of two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mutant {
+    /// The protocol as it is.
+    None,
+    /// Keep the value that was read before the clock moved.
+    M1,
+    /// Look at the version only after the clock moved, instead of reading again.
+    M2,
+    /// Validate before loading the clock.
+    M3,
+    /// Skip validation when the version is `rv + 1`.
+    M4,
+    /// Look for living snapshots before loading the clock.
+    M5,
+    /// Begin a snapshot without advancing the clock.
+    M6,
+    /// version = max(clock, old version) + 1.
+    M7,
+    /// A boxed read that ignores LOCKED.
+    M8,
+    /// Load the clock before locking.
+    M9,
+    /// An inline read without the second look at the word.
+    M10,
+    /// Float over words that are not unique: `seq` stays.
+    M11,
+    /// A waiter takes a locked word for an unchanged one.
+    M12,
+    /// `or_else` forgets the reads of its left branch.
+    M13,
+    /// Convert at the time of the begin.
+    M14,
+    /// Convert at `rv` although a read is newer.
+    M15,
+    /// Convert without making time >= s first.
+    M16,
+    /// A converted transaction follows the history of inline values.
+    M17,
+    /// A snapshot adopts the advance of another.
+    M18,
+    /// After `seq` overflowed: the time of the new load, the snapshots of the old.
+    M19,
+    /// The holder looks at the word, then announces.
+    M20a,
+    /// The committer looks at the token, then locks.
+    M20b,
+    /// Locks are not taken in one order.
+    X1,
+    /// A committer that waits for a lock does not look at the token.
+    X2,
+    /// A commit that is given up does not put WAITERS back.
+    X3,
+    /// History is saved after the word is published.
+    X5,
+    /// The clock is loaded before the pin is taken.
+    X6,
+    /// A waiter sets its bit first and registers then.
+    X7,
+    /// Validation at commit takes what another has locked for unchanged.
+    X8,
+    /// A holder that goes to sleep keeps the token.
+    X9,
+}
+
+impl Mutant {
+    /// The oracles of which one must speak.
+    pub const fn expected(self) -> &'static [Violation] {
+        use Mutant as M;
+        match self {
+            M::None => &[],
+            M::M5 | M::M19 => &[MissingVersion],
+            M::M6 | M::M7 | M::M14 | M::X6 => &[UseAfterFree],
+            M::M17 | M::X5 => &[MissingVersion, UseAfterFree, Opacity],
+            M::M18 => &[MissingVersion, UseAfterFree],
+            M::M12 | M::X3 | M::X7 => &[LostWakeUp],
+            M::M20a | M::M20b => &[Starvation],
+            M::X1 | M::X2 | M::X9 => &[Deadlock],
+            _ => &[Opacity],
+        }
+    }
+}
