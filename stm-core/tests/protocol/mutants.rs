@@ -56,6 +56,8 @@ pub enum Mutant {
     X2,
     /// A commit that is given up does not put WAITERS back.
     X3,
+    /// One that only reads and has failed begins as an update once more.
+    X4,
     /// History is saved after the word is published.
     X5,
     /// The clock is loaded before the pin is taken.
@@ -69,6 +71,14 @@ pub enum Mutant {
 }
 
 impl Mutant {
+    pub const ALL: [Self; 30] = {
+        use Mutant::*;
+        [
+            M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, M11, M12, M13, M14, M15, M16, M17, M18, M19,
+            M20a, M20b, X1, X2, X3, X4, X5, X6, X7, X8, X9,
+        ]
+    };
+
     /// The oracles of which one must speak.
     pub const fn expected(self) -> &'static [Violation] {
         use Mutant as M;
@@ -79,7 +89,7 @@ impl Mutant {
             M::M17 | M::X5 => &[MissingVersion, UseAfterFree, Opacity],
             M::M18 => &[MissingVersion, UseAfterFree],
             M::M12 | M::X3 | M::X7 => &[LostWakeUp],
-            M::M20a | M::M20b => &[Starvation],
+            M::M20a | M::M20b | M::X4 => &[Starvation],
             M::X1 | M::X2 | M::X9 => &[Deadlock],
             _ => &[Opacity],
         }

@@ -1,11 +1,17 @@
 //! What the modelled threads do.
 
+use std::fmt;
+
 use crate::state::{At, INITIAL, Life, NIL, NOBODY, NODES, Node, RECORDS, Record, State, THREADS};
 use crate::state::{Thread, VARS, Var, Word};
 
 pub const X: u8 = 0;
 pub const Y: u8 = 1;
 pub const Z: u8 = 2;
+
+pub fn name(var: u8) -> char {
+    char::from(b'x' + var)
+}
 
 /// How a variable keeps its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +37,20 @@ pub enum Op {
     },
 }
 
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Read(v) => write!(f, "r({})", name(v)),
+            Self::Write(v) => write!(f, "w({})", name(v)),
+            Self::Commute(v) => write!(f, "commute({})", name(v)),
+            Self::RetryIfInitial(v) => write!(f, "await({})", name(v)),
+            Self::OrElseWrite { left, right } => {
+                write!(f, "await({}) or w({})", name(left), name(right))
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Call {
     /// `atomically`, with a limit of attempts.
@@ -45,6 +65,16 @@ pub struct Txn {
     pub ops: Vec<Op>,
     /// Attempts after which the call gives up.
     pub limit: u8,
+}
+
+impl fmt::Display for Txn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.call == Call::Snapshot {
+            f.write_str("snapshot ")?;
+        }
+        let ops: Vec<String> = self.ops.iter().map(ToString::to_string).collect();
+        f.write_str(&ops.join(" "))
+    }
 }
 
 impl Txn {
@@ -104,11 +134,16 @@ pub struct Program {
 
 impl Program {
     pub fn new(name: &str, forms: [Form; 2], threads: &[&[Txn]]) -> Self {
+        let threads = threads.iter().map(|t| t.to_vec()).collect();
+        Self::of_threads(name.into(), forms, threads)
+    }
+
+    pub fn of_threads(name: String, forms: [Form; 2], threads: Vec<Vec<Txn>>) -> Self {
         assert!(threads.len() <= THREADS);
         let this = Self {
-            name: name.into(),
+            name,
             forms: [forms[0], forms[1], forms[1]],
-            threads: threads.iter().map(|t| t.to_vec()).collect(),
+            threads,
             float_max: 8,
             seq_max: 8,
             impatient: false,
@@ -118,7 +153,8 @@ impl Program {
         };
         assert!(
             this.first_record(this.threads.len(), 0) <= RECORDS,
-            "{name}"
+            "too many attempts: {}",
+            this.name
         );
         this
     }
@@ -213,6 +249,7 @@ impl Program {
             held: NOBODY,
             lease_over: false,
             lease_has_ended: false,
+            excused: false,
             threads,
             records: [Record::EMPTY; RECORDS],
         }

@@ -137,6 +137,21 @@ pub enum Why {
     },
 }
 
+/// How an attempt ends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum End {
+    /// With its result.
+    Done,
+    /// In a conflict.
+    Failed(Cause),
+    /// In a conflict, and the call may not try again.
+    GivenUp,
+    /// It waits.
+    Asleep,
+    /// It would wait, but has no need to.
+    Changed,
+}
+
 /// Where a thread stands: the shared access that it makes next, with what it carries there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum At {
@@ -252,7 +267,13 @@ pub enum At {
     Publish {
         var: u8,
     },
-    LetGo,
+    /// `Clock::end_snapshot`.
+    EndTicket {
+        end: End,
+    },
+    LetGo {
+        end: End,
+    },
     Wake {
         var: u8,
     },
@@ -425,6 +446,8 @@ pub struct State {
     pub lease_over: bool,
     /// A lease may run out once in a run.
     pub lease_has_ended: bool,
+    /// A holder has failed because of that.
+    pub excused: bool,
     pub threads: [Thread; THREADS],
     pub records: [Record; RECORDS],
 }

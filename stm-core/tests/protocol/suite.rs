@@ -2,14 +2,15 @@
 
 use crate::mutants::Mutant;
 use crate::programs::Op::{Commute, OrElseWrite, Read, RetryIfInitial, Write};
-use crate::programs::{Boxed, Inline, Program, X, Y, Z, atomically, snapshot};
+use crate::programs::{Boxed, Form, Inline, Op, Program, Txn, X, Y, Z, atomically, snapshot};
 
-const II: [crate::programs::Form; 2] = [Inline, Inline];
-const BB: [crate::programs::Form; 2] = [Boxed, Boxed];
-const BI: [crate::programs::Form; 2] = [Boxed, Inline];
+const II: [Form; 2] = [Inline, Inline];
+const BB: [Form; 2] = [Boxed, Boxed];
+const BI: [Form; 2] = [Boxed, Inline];
+const IB: [Form; 2] = [Inline, Boxed];
 
 /// A transaction that only writes meets no conflict.
-fn writes(ops: &[crate::programs::Op]) -> crate::programs::Txn {
+fn writes(ops: &[Op]) -> Txn {
     atomically(ops).at_most(1)
 }
 
@@ -147,6 +148,11 @@ pub fn program_against(mutant: Mutant) -> Program {
                 &[write_y, write_x],
             ],
         ),
+        Mutant::X4 => Program::new(
+            "a body that only reads fails",
+            II,
+            &[&[write_both.clone(), write_both], &[read_both.at_most(3)]],
+        ),
         Mutant::X5 => Program::new(
             "history comes late",
             II,
@@ -169,37 +175,179 @@ pub fn program_against(mutant: Mutant) -> Program {
     }
 }
 
-/// All programs.
-pub fn all() -> Vec<Program> {
-    use Mutant as M;
-    let _ = Commute(X);
-    [
-        M::M1,
-        M::M3,
-        M::M4,
-        M::M5,
-        M::M6,
-        M::M7,
-        M::M8,
-        M::M9,
-        M::M10,
-        M::M11,
-        M::M12,
-        M::M13,
-        M::M14,
-        M::M15,
-        M::M16,
-        M::M17,
-        M::M18,
-        M::M19,
-        M::M20a,
-        M::X1,
-        M::X2,
-        M::X3,
-        M::X5,
-        M::X6,
-        M::X9,
+/// One program for each mutant, and some for what no mutant is about.
+pub fn made_by_hand() -> Vec<Program> {
+    let mut programs: Vec<Program> = Vec::new();
+    for mutant in Mutant::ALL {
+        let program = program_against(mutant);
+        if !programs.contains(&program) {
+            programs.push(program);
+        }
+    }
+    programs.extend(others());
+    programs
+}
+
+fn others() -> Vec<Program> {
+    let read_both = atomically(&[Read(X), Read(Y)]);
+    let write_both = writes(&[Write(X), Write(Y)]);
+    let x_into_y = atomically(&[Read(X), Write(Y)]);
+    let y_into_x = atomically(&[Read(Y), Write(X)]);
+    let await_x = atomically(&[Read(X), RetryIfInitial(X), Write(Y)]);
+    let await_y = atomically(&[Read(Y), RetryIfInitial(Y)]);
+    vec![
+        Program::new(
+            "a chain of sleepers",
+            II,
+            &[
+                &[await_x.clone()],
+                &[await_y.clone()],
+                &[writes(&[Write(X)])],
+            ],
+        ),
+        Program::new(
+            "a sleeper on two",
+            BI,
+            &[
+                &[atomically(&[Read(X), Read(Y), RetryIfInitial(X)]).at_most(3)],
+                &[writes(&[Write(Y)])],
+                &[writes(&[Write(X)])],
+            ],
+        ),
+        Program::new(
+            "two sleepers on one",
+            BB,
+            &[
+                &[await_y.clone()],
+                &[await_y],
+                &[y_into_x.clone().at_most(1)],
+                &[writes(&[Write(Y)])],
+            ],
+        ),
+        Program::new(
+            "two starve",
+            II,
+            &[
+                &[x_into_y.clone()],
+                &[y_into_x.clone()],
+                &[writes(&[Write(X)]).at_most(2)],
+            ],
+        )
+        .starving(0)
+        .starving(1),
+        Program::new(
+            "priority after one failure",
+            II,
+            &[
+                &[x_into_y.clone().at_most(3)],
+                &[y_into_x.clone().at_most(3)],
+            ],
+        )
+        .claim_after(1),
+        Program::new(
+            "a lease ends",
+            II,
+            &[
+                &[x_into_y.clone()],
+                &[y_into_x.clone()],
+                &[writes(&[Write(X)]).at_most(2)],
+            ],
+        )
+        .starving(0)
+        .claim_after(1)
+        .lease_may_end()
+        .impatient(),
+        Program::new(
+            "the holder reads only",
+            BI,
+            &[
+                &[read_both.clone()],
+                &[writes(&[Write(X), Write(Y)]).at_most(2)],
+                &[snapshot(&[])],
+            ],
+        )
+        .starving(0),
+        Program::new(
+            "five transactions",
+            BI,
+            &[
+                &[write_both.clone(), x_into_y],
+                &[read_both.at_most(1), snapshot(&[Read(Y), Read(X)])],
+                &[y_into_x.at_most(1)],
+            ],
+        ),
+        Program::new(
+            "functions left to the commit",
+            II,
+            &[
+                &[atomically(&[Commute(X), Write(Y)])],
+                &[atomically(&[Read(Y), Commute(X)])],
+                &[snapshot(&[Read(X), Read(Y)])],
+            ],
+        ),
     ]
-    .map(program_against)
-    .into()
+}
+
+/// What the transactions of a generated program are taken from.
+fn shapes() -> Vec<Txn> {
+    vec![
+        atomically(&[Read(X), Read(Y)]),
+        atomically(&[Read(Y), Read(X)]),
+        writes(&[Write(X)]),
+        writes(&[Write(X), Write(Y)]),
+        atomically(&[Read(X), Write(X)]),
+        atomically(&[Read(X), Write(Y)]),
+        atomically(&[Read(Y), Write(X)]),
+        atomically(&[Read(X), Read(Y), Write(X)]),
+        snapshot(&[Read(X), Read(Y)]),
+        snapshot(&[Read(Y), Read(X)]),
+        writes(&[Commute(X), Write(Y)]),
+        atomically(&[Read(X), RetryIfInitial(X), Write(Y)]),
+        atomically(&[Read(X), OrElseWrite { left: X, right: Y }]),
+    ]
+}
+
+/// The constants of the engine that are worth an exploration each: `FLOAT_MAX`, `SEQ_MAX`.
+const CONSTANTS: [(u8, u8); 3] = [(8, 8), (1, 0), (0, 1)];
+
+/// Every two shapes beside each other, in every combination of forms.
+pub fn pairs() -> Vec<Program> {
+    let shapes = shapes();
+    let mut programs = Vec::new();
+    for (i, a) in shapes.iter().enumerate() {
+        for b in &shapes[i..] {
+            each_form(&[a, b], &mut programs);
+        }
+    }
+    programs
+}
+
+/// Every three shapes.
+pub fn triples() -> Vec<Program> {
+    let shapes = shapes();
+    let mut programs = Vec::new();
+    for (i, a) in shapes.iter().enumerate() {
+        for (j, b) in shapes.iter().enumerate().skip(i) {
+            for c in &shapes[j..] {
+                each_form(&[a, b, c], &mut programs);
+            }
+        }
+    }
+    programs
+}
+
+fn each_form(txns: &[&Txn], programs: &mut Vec<Program>) {
+    let threads: Vec<Vec<Txn>> = txns.iter().map(|&txn| vec![txn.clone()]).collect();
+    for forms in [II, BB, BI, IB] {
+        for (float_max, seq_max) in CONSTANTS {
+            if forms == BB && float_max == 0 {
+                // Boxed values have no `seq`, and what anchors at once is explored with the others.
+                continue;
+            }
+            let names: Vec<String> = txns.iter().map(ToString::to_string).collect();
+            let name = format!("{} in {forms:?}, {float_max}, {seq_max}", names.join(" | "));
+            let program = Program::of_threads(name, forms, threads.clone());
+            programs.push(program.float_max(float_max).seq_max(seq_max));
+        }
+    }
 }

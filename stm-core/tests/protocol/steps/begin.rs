@@ -6,7 +6,7 @@
 
 use super::{At, Mutant, Outcome, Step, Violation, Went, name};
 use crate::programs::{Call, Op};
-use crate::state::{Cause, Mode, Start, Thread, Why, first_from};
+use crate::state::{Cause, End, INITIAL, Mode, Record, Start, Thread, Why, first_from};
 
 impl Step<'_> {
     /// `run::attempt` to `Tx::begin`, or `run::snapshot_once`.
@@ -136,7 +136,7 @@ impl Step<'_> {
     }
 
     fn saw_initial(&mut self, var: u8) -> bool {
-        self.record().reads[var as usize] == crate::state::INITIAL
+        self.record().reads[var as usize] == INITIAL
     }
 
     fn read(&mut self, var: u8) -> Outcome {
@@ -156,39 +156,49 @@ impl Step<'_> {
     fn body_returns(&mut self) -> Outcome {
         if self.me().writes == 0 {
             self.tell(|| "is done".into());
-            return self.conclude();
+            return self.end(End::Done);
         }
         self.start_commit()
     }
 
-    /// `run::conclude` after a commit: the pin, the token, then who is to be woken.
-    pub(super) fn conclude(&mut self) -> Outcome {
-        self.end_ticket();
-        self.unpin();
-        self.me_mut().read_count = 0;
-        if self.holds_token() {
-            return self.goes_to(At::LetGo);
-        }
-        self.after_let_go()
-    }
-
-    pub(super) fn after_let_go(&mut self) -> Outcome {
-        match first_from(self.me().wakes, 0) {
-            Some(var) => self.goes_to(At::Wake { var }),
-            None => self.next_transaction(),
-        }
-    }
-
-    /// `Clock::end_snapshot`.
-    fn end_ticket(&mut self) {
+    /// The attempt is over: `Tx::end` and `run::conclude`.
+    pub(super) fn end(&mut self, end: End) -> Outcome {
         if self.me().tracked {
-            self.state.active -= 1;
-            self.me_mut().tracked = false;
+            return self.goes_to(At::EndTicket { end });
+        }
+        self.unpin();
+        match end {
+            End::Failed(cause) => self.after_conflict(cause),
+            // Every other end gives the token up.
+            _ if self.holds_token() => self.goes_to(At::LetGo { end }),
+            _ => self.after_let_go(end),
+        }
+    }
+
+    pub(super) fn end_ticket(&mut self, end: End) -> Outcome {
+        self.state.active -= 1;
+        self.me_mut().tracked = false;
+        let (time, active) = (self.state.time, self.state.active);
+        self.tell(|| format!("gives its ticket back, the clock is {time}|{active}"));
+        self.end(end)
+    }
+
+    /// `run::conclude` once the token is given up: who is to be woken, then the call's own loop.
+    pub(super) fn after_let_go(&mut self, end: End) -> Outcome {
+        match (end, first_from(self.me().wakes, 0)) {
+            (End::Done, Some(var)) => self.goes_to(At::Wake { var }),
+            (End::Done | End::GivenUp, _) => self.next_transaction(),
+            (End::Asleep, _) => self.falls_asleep(),
+            (End::Changed, _) => {
+                self.clear_attempt();
+                self.runs_again()
+            }
+            (End::Failed(_), _) => unreachable!("keeps the token"),
         }
     }
 
     /// The call returns.
-    pub(super) fn next_transaction(&mut self) -> Outcome {
+    fn next_transaction(&mut self) -> Outcome {
         self.close_record();
         let txn = self.me().txn + 1;
         let over = txn as usize == self.program.threads[self.t].len();
@@ -201,82 +211,86 @@ impl Step<'_> {
     fn close_record(&mut self) {
         let record = self.record();
         if record.is_empty() {
-            *record = crate::state::Record::EMPTY;
+            *record = Record::EMPTY;
         } else {
             record.ended = true;
         }
     }
 
-    /// The attempt meets a conflict: `commit::give_up` if it holds locks, then `Tx::note_conflict` and `Call::pause`.
+    /// Nothing of the attempt is left.
+    pub(super) fn clear_attempt(&mut self) {
+        self.close_record();
+        self.me_mut().clear_attempt();
+    }
+
+    /// The attempt meets a conflict: `commit::give_up` first, if it holds locks.
     pub(super) fn fail(&mut self, cause: Cause) -> Outcome {
         if let Some(var) = first_from(self.me().locked, 0) {
             return self.goes_to(At::Unlock { var, cause });
         }
         self.tell(|| format!("fails: {cause:?}"));
+        self.end(End::Failed(cause))
+    }
+
+    /// `Tx::note_conflict`, then `Call::pause`.
+    fn after_conflict(&mut self, cause: Cause) -> Outcome {
         let protected = self.me().holder && self.lease_is_mine();
         let me = self.me_mut();
         me.failures += 1;
         me.gave_way = cause == Cause::GaveWay;
-        let spares = matches!(
+        let spares_a_snapshot = matches!(
             cause,
             Cause::ReadLocked | Cause::ReadChanged | Cause::OldValueGone
         );
+        let tracked = spares_a_snapshot && me.writes == 0 && me.may_be_snapshot;
         if !me.holder {
-            let tracked = spares && me.writes == 0 && me.may_be_snapshot;
             me.start = if tracked {
                 Start::TrackedSnapshot
             } else {
                 Start::Update
             };
         }
-        let failed_twice = me.failures > 1;
+        if self.mutant == Mutant::X4 {
+            self.me_mut().start = Start::Update;
+        }
         let only_reads = !self.txn().writes() && !self.txn().waits();
-        if protected || (only_reads && failed_twice) {
+        if (protected && !self.has_excuse()) || (only_reads && self.me().failures > 1) {
             self.report(Violation::Starvation);
         }
-        self.end_attempt();
+        self.clear_attempt();
         if self.is_last_attempt() {
             return self.give_call_up();
         }
-        let me = self.me_mut();
-        me.attempt += 1;
-        let claims = me.failures >= self.program.claim_after;
-        let me = self.me();
-        self.goes_to(if me.gave_way {
-            At::AwaitRelease
-        } else {
-            self.after_release(claims)
-        })
+        self.me_mut().attempt += 1;
+        if self.me().gave_way {
+            return self.goes_to(At::AwaitRelease);
+        }
+        self.after_release()
+    }
+
+    /// One whose lease has ended, and who lost the token in the middle of an attempt, is not stopped by the next holder until
+    /// this attempt is over. So each lease that ends excuses one failure.
+    fn has_excuse(&mut self) -> bool {
+        let excused = self.state.lease_has_ended && !self.state.excused;
+        self.state.excused |= excused;
+        excused
     }
 
     /// The second half of `Call::pause`.
-    pub(super) fn after_release(&self, claims: bool) -> At {
-        match self.me().start {
-            Start::Holder => At::Begin,
-            _ if claims => At::Claim,
-            _ => At::Begin,
-        }
+    pub(super) fn after_release(&mut self) -> Outcome {
+        let me = self.me();
+        let claims = me.start != Start::Holder && me.failures >= self.program.claim_after;
+        self.goes_to(if claims { At::Claim } else { At::Begin })
     }
 
     pub(super) fn is_last_attempt(&self) -> bool {
         self.me().attempt + 1 >= self.txn().limit
     }
 
-    /// The limit of attempts is reached.
+    /// The limit of attempts is reached: `Limits::go_on`, and the drop of `Call`.
     pub(super) fn give_call_up(&mut self) -> Outcome {
         self.tell(|| "gives up".into());
-        if self.holds_token() {
-            return self.goes_to(At::LetGo);
-        }
-        self.next_transaction()
-    }
-
-    /// The attempt is over and nothing of it is left.
-    pub(super) fn end_attempt(&mut self) {
-        self.end_ticket();
-        self.unpin();
-        self.close_record();
-        self.me_mut().clear_attempt();
+        self.end(End::GivenUp)
     }
 
     pub(super) fn holds_token(&self) -> bool {

@@ -5,7 +5,7 @@
 use super::read::Held;
 use super::{At, Blocked, Mutant, Outcome, Step, name, show};
 use crate::programs::{Form, Program};
-use crate::state::{Cause, INITIAL, UNREAD, Var, Word, first_from, members};
+use crate::state::{Cause, End, INITIAL, UNREAD, Var, Word, first_from, members};
 
 /// The parts of a commit, whose order is what it is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -329,7 +329,7 @@ impl Step<'_> {
         for node in (0..self.state.made).filter(|n| saved >> n & 1 == 1) {
             self.retire(node);
         }
-        self.conclude()
+        self.end(End::Done)
     }
 
     fn retire_replaced(&mut self) {

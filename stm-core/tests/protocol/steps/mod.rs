@@ -18,7 +18,7 @@ mod wait;
 
 use crate::mutants::Mutant;
 use crate::oracles::Violation;
-use crate::programs::{Program, Txn};
+use crate::programs::{Program, Txn, name};
 use crate::state::{At, Life, NIL, State, Thread, UNREAD, Word};
 
 /// What a thread does where it could do more than one thing.
@@ -119,7 +119,8 @@ impl<'p> Step<'p> {
             At::Save { var } => self.save(var),
             At::Store { var } => self.store(var),
             At::Publish { var } => self.publish(var),
-            At::LetGo => self.let_go(),
+            At::EndTicket { end } => self.end_ticket(end),
+            At::LetGo { end } => self.let_go(end),
             At::Wake { var } => self.wake(var),
             At::Unlock { var, cause } => self.unlock(var, cause),
             At::Register { var } => self.register(var),
@@ -270,10 +271,6 @@ impl<'p> Step<'p> {
         }
         self.history_changed = true;
     }
-}
-
-pub fn name(var: u8) -> char {
-    char::from(b'x' + var)
 }
 
 pub fn show(word: Word) -> String {

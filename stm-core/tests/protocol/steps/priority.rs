@@ -5,7 +5,7 @@
 
 use super::commit::Phase;
 use super::{At, Blocked, Mutant, Outcome, Step, name};
-use crate::state::{Cause, NOBODY, Start, first_from};
+use crate::state::{Cause, End, NOBODY, Start, State, first_from};
 
 impl Step<'_> {
     /// `Tenure::lease_runs`.
@@ -15,7 +15,8 @@ impl Step<'_> {
 
     /// `claim`: the token is free, or its lease has run out.
     pub(super) fn claim(&mut self) -> Outcome {
-        if self.state.lease_runs() {
+        let begins = self.state.threads.iter().any(|t| t.at == At::SetToken);
+        if self.state.lease_runs() || begins {
             return Blocked;
         }
         self.state.held = self.t as u8;
@@ -40,7 +41,7 @@ impl Step<'_> {
         self.goes_to(At::SetToken)
     }
 
-    /// `Holder::begin`, second half. The mutex keeps others from taking over in between.
+    /// `Holder::begin`, second half. The mutex keeps others from taking over in between: `claim` waits for that.
     pub(super) fn set_token(&mut self) -> Outcome {
         self.state.token = true;
         self.tell(|| "sets the token".into());
@@ -99,7 +100,7 @@ impl Step<'_> {
     }
 
     /// `release`.
-    pub(super) fn let_go(&mut self) -> Outcome {
+    pub(super) fn let_go(&mut self, end: End) -> Outcome {
         if self.state.held as usize == self.t {
             self.state.held = NOBODY;
             self.state.token = false;
@@ -107,11 +108,7 @@ impl Step<'_> {
             self.tell(|| "gives the token back".into());
         }
         self.me_mut().start = Start::Update;
-        if self.me().read_count > 0 {
-            // On its way to sleep: it remembers what on.
-            return self.goes_to(At::Asleep);
-        }
-        self.after_let_go()
+        self.after_let_go(end)
     }
 
     /// `wait_for_release`.
@@ -120,13 +117,11 @@ impl Step<'_> {
             return Blocked;
         }
         self.tell(|| "need not give way any longer".into());
-        let claims = self.me().failures >= self.program.claim_after;
-        let next = self.after_release(claims);
-        self.goes_to(next)
+        self.after_release()
     }
 
     /// Time passes: the holder's lease is over.
-    pub fn end_lease(state: &mut crate::state::State) {
+    pub fn end_lease(state: &mut State) {
         state.lease_over = true;
         state.lease_has_ended = true;
     }

@@ -3,7 +3,7 @@
 //! Detaching a variable's list and waking who is on it are one step: whoever is in between can do nothing but sleep.
 
 use super::{At, Blocked, Mutant, Outcome, Step, name, show};
-use crate::state::{Start, first_from, members};
+use crate::state::{End, Start, first_from, members};
 
 impl Step<'_> {
     /// `Tx::stop`.
@@ -14,7 +14,7 @@ impl Step<'_> {
         }
         if me.outdated {
             self.tell(|| "would wait over an old value: runs again".into());
-            return self.run_again();
+            return self.end(End::Changed);
         }
         let first = first_from(self.waited_for(), 0);
         self.tell(|| "retries".into());
@@ -62,7 +62,7 @@ impl Step<'_> {
         if !compared.same_value(read.seen) {
             self.tell(|| "it has changed: runs again".into());
             self.deregister();
-            return self.run_again();
+            return self.end(End::Changed);
         }
         if self.mutant == Mutant::X7 {
             return self.goes_to(At::Register { var });
@@ -77,18 +77,24 @@ impl Step<'_> {
         }
     }
 
-    /// `run::conclude` with `Parting::AsleepSoon`: the pin goes, the token goes; what was read is known to the registration.
     fn fall_asleep(&mut self) -> Outcome {
+        self.tell(|| "will sleep".into());
+        if self.mutant == Mutant::X9 {
+            return self.falls_asleep();
+        }
+        self.end(End::Asleep)
+    }
+
+    /// Nothing is left of the attempt but its registration, which knows what was read.
+    pub(super) fn falls_asleep(&mut self) -> Outcome {
         let (reads, read_count) = (self.me().reads, self.me().read_count);
-        let holds_token = self.holds_token();
-        self.end_attempt();
+        if self.me().pinned {
+            self.unpin();
+        }
+        self.clear_attempt();
         let me = self.me_mut();
         me.reads = reads;
         me.read_count = read_count;
-        self.tell(|| "sleeps".into());
-        if holds_token && self.mutant != Mutant::X9 {
-            return self.goes_to(At::LetGo);
-        }
         self.goes_to(At::Asleep)
     }
 
@@ -99,10 +105,8 @@ impl Step<'_> {
         }
         self.tell(|| "is awake".into());
         self.deregister();
-        let me = self.me_mut();
-        me.woken = false;
-        me.clear_attempt();
-        self.go_on()
+        self.me_mut().clear_attempt();
+        self.runs_again()
     }
 
     /// `Registration::drop`.
@@ -114,13 +118,8 @@ impl Step<'_> {
         self.me_mut().woken = false;
     }
 
-    fn run_again(&mut self) -> Outcome {
-        self.end_attempt();
-        self.go_on()
-    }
-
     /// The next attempt, without a failure.
-    fn go_on(&mut self) -> Outcome {
+    pub(super) fn runs_again(&mut self) -> Outcome {
         if self.is_last_attempt() {
             return self.give_call_up();
         }
@@ -142,6 +141,6 @@ impl Step<'_> {
             self.state.threads[sleeper as usize].woken = true;
         }
         self.me_mut().wakes &= !(1 << var);
-        self.after_let_go()
+        self.after_let_go(End::Done)
     }
 }
