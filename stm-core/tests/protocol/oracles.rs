@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::programs::Program;
+use crate::programs::{Program, name};
 use crate::search::FastHash;
 use crate::state::{At, INITIAL, RECORDS, Record, State, UNREAD, VARS, members};
 
@@ -91,6 +91,42 @@ fn place(records: &[Record; RECORDS], mut left: u16, values: [u8; VARS]) -> bool
     })
 }
 
+/// The history of a state, a line an attempt.
+pub fn tell(program: &Program, state: &State) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (t, txns) in program.threads.iter().enumerate() {
+        for (n, txn) in txns.iter().enumerate() {
+            let first = program.first_record(t, n as u8);
+            for attempt in 0..txn.limit as usize {
+                let record = &state.records[first + attempt];
+                if record.is_empty() {
+                    continue;
+                }
+                let number = program.number(t, n as u8);
+                let mut line = format!("T{number}, attempt {}:", attempt + 1);
+                for v in (0..VARS).filter(|&v| record.reads[v] != UNREAD) {
+                    line += &format!(" saw {} = {}", name(v as u8), record.reads[v]);
+                }
+                for v in members(record.writes) {
+                    line += &format!(" wrote {} = {}", name(v), record.value);
+                }
+                let after = program.ended_in(record.before);
+                if !after.is_empty() {
+                    line += &format!(", began after {}", after.join(", "));
+                }
+                lines.push(line);
+            }
+        }
+    }
+    for (t, thread) in state.threads.iter().enumerate() {
+        if thread.at != At::Done {
+            let number = program.number(t, thread.txn);
+            lines.push(format!("T{number} stands at {:?}", thread.at));
+        }
+    }
+    lines
+}
+
 /// For a state in which nobody can take a step.
 pub fn at_the_end(program: &Program, state: &State) -> Option<Violation> {
     let mut all_well = true;
@@ -110,4 +146,72 @@ pub fn at_the_end(program: &Program, state: &State) -> Option<Violation> {
         }
     }
     (!all_well).then_some(Violation::Deadlock)
+}
+
+mod tests {
+    //! The opacity oracle is the one that could be wrong unnoticed: it is asked about histories whose answer is known.
+
+    use super::*;
+
+    fn record(reads: &[(usize, u8)], writes: &[u8], value: u8, before: u16) -> Record {
+        let mut record = Record {
+            value,
+            before,
+            ended: true,
+            ..Record::EMPTY
+        };
+        for &(var, seen) in reads {
+            record.reads[var] = seen;
+        }
+        for &var in writes {
+            record.writes |= 1 << var;
+        }
+        record
+    }
+
+    fn holds(history: &[Record]) -> bool {
+        let mut records = [Record::EMPTY; RECORDS];
+        records[..history.len()].copy_from_slice(history);
+        Opacity::default().holds(&records)
+    }
+
+    #[test]
+    fn an_order_other_than_that_of_the_commits_is_found() {
+        // The second writer comes first, as the reader shows; nothing in real time forbids it.
+        let writers = [record(&[], &[0], 1, 0), record(&[], &[1], 2, 0)];
+        let reader = record(&[(0, 0), (1, 2)], &[], 3, 0);
+        assert!(holds(&[writers[0], writers[1], reader]));
+    }
+
+    #[test]
+    fn real_time_is_kept() {
+        let writer = record(&[], &[0], 1, 0);
+        assert!(holds(&[writer, record(&[(0, 0)], &[], 2, 0)]));
+        assert!(!holds(&[writer, record(&[(0, 0)], &[], 2, 0b1)]));
+    }
+
+    #[test]
+    fn readers_agree_on_the_order_of_independent_writers() {
+        let writers = [record(&[], &[0], 1, 0), record(&[], &[1], 2, 0)];
+        let one = record(&[(0, 1), (1, 0)], &[], 3, 0);
+        let other = record(&[(0, 0), (1, 2)], &[], 4, 0);
+        assert!(holds(&[writers[0], writers[1], one]));
+        assert!(holds(&[writers[0], writers[1], other]));
+        assert!(!holds(&[writers[0], writers[1], one, other]));
+    }
+
+    #[test]
+    fn write_skew_and_half_commits_are_refused() {
+        let skew = [record(&[(0, 0)], &[1], 1, 0), record(&[(1, 0)], &[0], 2, 0)];
+        assert!(!holds(&skew));
+        let writer = record(&[], &[0, 1], 1, 0);
+        let reader = record(&[(0, 1), (1, 0)], &[], 2, 0);
+        assert!(!holds(&[writer, reader]));
+    }
+
+    #[test]
+    fn a_value_that_nobody_has_committed_is_refused() {
+        let reader = record(&[(0, 1)], &[], 2, 0);
+        assert!(!holds(&[record(&[(1, 0)], &[], 1, 0), reader]));
+    }
 }

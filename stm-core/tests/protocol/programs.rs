@@ -207,6 +207,21 @@ impl Program {
         before + own
     }
 
+    /// The attempts in a set of records, by name.
+    pub fn ended_in(&self, set: u16) -> Vec<String> {
+        let mut names = Vec::new();
+        for (t, txns) in self.threads.iter().enumerate() {
+            for (n, txn) in txns.iter().enumerate() {
+                let first = self.first_record(t, n as u8);
+                for attempt in (0..txn.limit as usize).filter(|a| set >> (first + a) & 1 == 1) {
+                    let again = "'".repeat(attempt);
+                    names.push(format!("T{}{again}", self.number(t, n as u8)));
+                }
+            }
+        }
+        names
+    }
+
     pub fn start(&self) -> State {
         let mut nodes = [Node {
             life: Life::Alive,

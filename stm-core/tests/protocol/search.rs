@@ -6,23 +6,27 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::mem::{Discriminant, discriminant};
 
 use crate::mutants::Mutant;
 use crate::oracles::{self, Opacity, Violation};
 use crate::programs::Program;
-use crate::state::State;
+use crate::state::{At, Cause, State};
 use crate::steps::{Choice, Outcome, Step};
 
 /// Beyond this a program is too large for the test.
 const MOST_STATES: usize = 6_000_000;
 
 /// What a search came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     pub states: usize,
     pub steps: usize,
     /// States in which nobody could go on.
     pub ends: usize,
+    /// Where threads have stood, and how attempts have failed.
+    pub places: HashSet<Discriminant<At>, FastHash>,
+    pub causes: HashSet<Cause, FastHash>,
     /// Different histories that the opacity oracle was asked about.
     pub histories: usize,
     pub found: Option<Counterexample>,
@@ -34,6 +38,8 @@ pub struct Counterexample {
     pub violation: Violation,
     /// What was done, a line a step.
     lines: Vec<String>,
+    /// What each attempt saw and did in the end.
+    history: Vec<String>,
 }
 
 impl fmt::Display for Counterexample {
@@ -41,7 +47,11 @@ impl fmt::Display for Counterexample {
         for (i, line) in self.lines.iter().enumerate() {
             writeln!(f, "  {:3}  {line}", i + 1)?;
         }
-        write!(f, "       => {:?}", self.violation)
+        writeln!(f, "       => {:?}, where", self.violation)?;
+        for line in &self.history {
+            writeln!(f, "       {line}")?;
+        }
+        Ok(())
     }
 }
 
@@ -81,15 +91,13 @@ pub fn explore(program: &Program, mutant: Mutant) -> Report {
         from: 0,
         by: Action::LeaseEnds,
     });
-    let mut report = Report {
-        states: 0,
-        steps: 0,
-        ends: 0,
-        histories: 0,
-        found: None,
-    };
+    let mut report = Report::default();
     let mut queue = VecDeque::from([(0, start)]);
     'states: while let Some((number, state)) = queue.pop_front() {
+        let threads = &state.threads[..program.threads.len()];
+        report
+            .places
+            .extend(threads.iter().map(|t| discriminant(&t.at)));
         let mut stuck = true;
         for action in search.actions(&state) {
             let Some(step) = search.act(state, action, false) else {
@@ -97,6 +105,7 @@ pub fn explore(program: &Program, mutant: Mutant) -> Report {
             };
             stuck = false;
             report.steps += 1;
+            report.causes.extend(step.failed);
             if let Some(violation) = search.judge(&step) {
                 report.found = Some(search.retrace(violation, number, Some(action)));
                 break 'states;
@@ -195,10 +204,15 @@ impl<'p> Search<'p> {
                 }
                 Action::LeaseEnds => "--  the lease ends".into(),
             };
-            lines.push(format!("{who}  {}", step.told.unwrap_or_default()));
+            let line = format!("{who}  {}", step.told.unwrap_or_default());
+            lines.push(line.trim_end().into());
             state = step.state;
         }
-        Counterexample { violation, lines }
+        Counterexample {
+            violation,
+            lines,
+            history: oracles::tell(self.program, &state),
+        }
     }
 }
 

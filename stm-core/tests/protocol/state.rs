@@ -126,6 +126,18 @@ pub enum Cause {
     WroteInSnapshot,
 }
 
+impl Cause {
+    pub const ALL: [Self; 7] = [
+        Self::ReadLocked,
+        Self::ReadChanged,
+        Self::OldValueGone,
+        Self::CommitLocked,
+        Self::CommitChanged,
+        Self::GaveWay,
+        Self::WroteInSnapshot,
+    ];
+}
+
 /// Why `snapshot::read_as_of` is called.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Why {

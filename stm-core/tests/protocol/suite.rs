@@ -3,6 +3,7 @@
 use crate::mutants::Mutant;
 use crate::programs::Op::{Commute, OrElseWrite, Read, RetryIfInitial, Write};
 use crate::programs::{Boxed, Form, Inline, Op, Program, Txn, X, Y, Z, atomically, snapshot};
+use crate::state::{At, Cause, End, Why, Word};
 
 const II: [Form; 2] = [Inline, Inline];
 const BB: [Form; 2] = [Boxed, Boxed];
@@ -189,6 +190,7 @@ pub fn made_by_hand() -> Vec<Program> {
 }
 
 fn others() -> Vec<Program> {
+    let tick = snapshot(&[]);
     let read_both = atomically(&[Read(X), Read(Y)]);
     let write_both = writes(&[Write(X), Write(Y)]);
     let x_into_y = atomically(&[Read(X), Write(Y)]);
@@ -267,6 +269,23 @@ fn others() -> Vec<Program> {
             ],
         )
         .starving(0),
+        Program::new(
+            "a snapshot turns out to write",
+            BB,
+            &[
+                &[tick, write_both.clone()],
+                &[atomically(&[Read(X), Read(Y), Write(X)]).at_most(3)],
+            ],
+        ),
+        Program::new(
+            "one is read twice",
+            BI,
+            &[
+                &[write_both.clone()],
+                &[writes(&[Write(Y)])],
+                &[atomically(&[Read(Y), Read(Y), Read(X), Read(Y)])],
+            ],
+        ),
         Program::new(
             "five transactions",
             BI,
@@ -350,4 +369,67 @@ fn each_form(txns: &[&Txn], programs: &mut Vec<Program>) {
             programs.push(program.float_max(float_max).seq_max(seq_max));
         }
     }
+}
+
+/// An example of each place where threads stand, but for those that only a mutant knows.
+pub fn places() -> Vec<At> {
+    let (var, s, read, node, value, now, bits) = (X, 0, 0, 0, 0, 0, 0);
+    let (why, look, cause, end) = (Why::Body, Word::UNUSED, Cause::GaveWay, End::Done);
+    vec![
+        At::Begin,
+        At::Ticket,
+        At::ClearFilter,
+        At::SetToken,
+        At::Announce { var },
+        At::Sample { var },
+        At::Bits { var, look },
+        At::Again { var, look, bits },
+        At::Recheck {
+            var,
+            look,
+            value,
+            read,
+        },
+        At::Anchor { var, look, value },
+        At::AnchorCheck {
+            var,
+            look,
+            value,
+            read,
+            now,
+        },
+        At::ConvertAdvance { var, s },
+        At::AsOf { var, s, why },
+        At::AsOfBits { var, s, why, look },
+        At::AsOfAgain {
+            var,
+            s,
+            why,
+            look,
+            bits,
+        },
+        At::Chain { var, s, why, node },
+        At::HistoryHead { var },
+        At::HistoryWalk { var, node },
+        At::Lock { var },
+        At::Clock,
+        At::Token,
+        At::Filter { var },
+        At::MoveClock,
+        At::ClockAgain,
+        At::Validate { read },
+        At::Save { var },
+        At::Store { var },
+        At::Publish { var },
+        At::EndTicket { end },
+        At::LetGo { end },
+        At::Wake { var },
+        At::Unlock { var, cause },
+        At::Register { var },
+        At::SetWaiters { var },
+        At::Asleep,
+        At::AwaitRelease,
+        At::Claim,
+        At::Done,
+    ]
 }

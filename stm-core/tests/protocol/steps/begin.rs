@@ -234,6 +234,7 @@ impl Step<'_> {
 
     /// `Tx::note_conflict`, then `Call::pause`.
     fn after_conflict(&mut self, cause: Cause) -> Outcome {
+        self.failed = Some(cause);
         let protected = self.me().holder && self.lease_is_mine();
         let me = self.me_mut();
         me.failures += 1;

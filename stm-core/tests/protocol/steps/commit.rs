@@ -88,11 +88,8 @@ impl Step<'_> {
 
     /// `lock_patiently`, at its end.
     pub(super) fn give_lock_up(&mut self, var: u8) -> Outcome {
-        if self.word(var).locked {
-            self.fail(Cause::CommitLocked)
-        } else {
-            Blocked
-        }
+        self.tell(|| format!("patience with {} is spent", name(var)));
+        self.fail(Cause::CommitLocked)
     }
 
     /// M5.
@@ -160,7 +157,7 @@ impl Step<'_> {
     fn validate_from(&mut self, from: u8) -> Outcome {
         let me = *self.me();
         if self.mutant == Mutant::M4 && me.wv == me.rv + 1 {
-            return self.validated();
+            return self.after(Validation);
         }
         for read in from..me.read_count {
             let Some(r) = me.reads().get(read as usize) else {
@@ -173,10 +170,6 @@ impl Step<'_> {
                 return self.fail(Cause::CommitChanged);
             }
         }
-        self.validated()
-    }
-
-    fn validated(&mut self) -> Outcome {
         self.after(Validation)
     }
 

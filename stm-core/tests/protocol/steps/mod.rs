@@ -19,7 +19,7 @@ mod wait;
 use crate::mutants::Mutant;
 use crate::oracles::Violation;
 use crate::programs::{Program, Txn, name};
-use crate::state::{At, Life, NIL, State, Thread, UNREAD, Word};
+use crate::state::{At, Cause, Life, NIL, State, Thread, UNREAD, Word};
 
 /// What a thread does where it could do more than one thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +49,8 @@ pub struct Step<'p> {
     pub violation: Option<Violation>,
     /// The history has changed: the opacity oracle has to look.
     pub history_changed: bool,
+    /// An attempt has met a conflict.
+    pub failed: Option<Cause>,
     /// What was done, for people. None while nobody reads it.
     pub told: Option<String>,
 }
@@ -62,6 +64,7 @@ impl<'p> Step<'p> {
             t,
             violation: None,
             history_changed: false,
+            failed: None,
             told: None,
         }
     }
@@ -132,10 +135,10 @@ impl<'p> Step<'p> {
         }
     }
 
-    /// A thread that is blocked at a lock goes on without it.
+    /// For a thread that is blocked where another has locked: it goes on without that.
     fn stop_waiting(&mut self, choice: Choice) -> Outcome {
         match self.me().at {
-            At::Lock { var } if choice == Choice::GiveWay => self.give_way_while_waiting(var),
+            At::Lock { .. } if choice == Choice::GiveWay => self.give_way_while_waiting(),
             At::Lock { var } if self.may_give_up() => self.give_lock_up(var),
             At::Sample { var } if self.may_give_up() => self.give_read_up(var),
             At::Recheck { var, .. } | At::AnchorCheck { var, .. } if self.may_give_up() => {

@@ -86,12 +86,11 @@ impl Step<'_> {
     }
 
     /// `must_give_way` in `lock_patiently`.
-    pub(super) fn give_way_while_waiting(&mut self, var: u8) -> Outcome {
+    pub(super) fn give_way_while_waiting(&mut self) -> Outcome {
         let me = self.me();
         let stopped = self.state.token
             && self.state.lease_runs()
             && self.state.filter & me.locked != 0
-            && self.word(var).locked
             && !me.holder;
         if !stopped || self.mutant == Mutant::X2 {
             return Blocked;

@@ -3,7 +3,7 @@
 //! The short ways in `Tx::see` are these steps without the waits, or have no effect and are followed by these.
 
 use super::{At, Blocked, Mutant, Outcome, Step, name, show};
-use crate::state::{Cause, Mode, Why, Word};
+use crate::state::{Cause, Mode, NIL, Read, Why, Word};
 
 /// What a look at a word that was read before tells: `validate::still_holds`.
 pub(super) enum Held {
@@ -42,11 +42,8 @@ impl Step<'_> {
     }
 
     pub(super) fn give_read_up(&mut self, var: u8) -> Outcome {
-        if self.word(var).locked {
-            self.fail(Cause::ReadLocked)
-        } else {
-            Blocked
-        }
+        self.tell(|| format!("patience with {} is spent", name(var)));
+        self.fail(Cause::ReadLocked)
     }
 
     /// The value beside the word.
@@ -73,6 +70,17 @@ impl Step<'_> {
     /// The table of `read`: anchored, floating or anchoring.
     fn judge(&mut self, var: u8, look: Word, value: u8) -> Outcome {
         let me = *self.me();
+        if !me.holder
+            && me.reads().last()
+                == Some(&Read {
+                    var,
+                    seen: look.settled(),
+                })
+        {
+            // `ReadSet::ends_with`: nothing new was seen.
+            self.give(var, look.node, value);
+            return self.run_body();
+        }
         if self.version(look) <= me.rv {
             return self.take_value(var, look, value);
         }
@@ -180,14 +188,7 @@ impl Step<'_> {
 
     /// The read is logged and the body goes on.
     fn take_value(&mut self, var: u8, look: Word, value: u8) -> Outcome {
-        let again = self
-            .me()
-            .reads()
-            .last()
-            .is_some_and(|last| last.var == var && last.seen == look.settled());
-        if !again {
-            self.me_mut().push_read(var, look);
-        }
+        self.me_mut().push_read(var, look);
         self.give(var, look.node, value);
         if self.mutant == Mutant::M20a && self.me().holder {
             return self.goes_to(At::Announce { var });
@@ -200,7 +201,7 @@ impl Step<'_> {
         self.tell(|| format!("reads {} = {value}", name(var)));
         self.observe(var, value);
         let me = self.me_mut();
-        if node != crate::state::NIL {
+        if node != NIL {
             me.refs |= 1 << node;
         }
         me.op += 1;
