@@ -8,6 +8,7 @@ mod search;
 mod state;
 mod steps;
 mod suite;
+mod sweep;
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -66,35 +67,37 @@ impl fmt::Display for Sum {
     }
 }
 
+/// Explores all of `programs`, some at a time, so that the watchdog of each is not about all.
+fn hold(what: &'static str, programs: &[Program]) -> Sum {
+    let sum = Arc::new(Mutex::new(Sum::default()));
+    for some in programs.chunks(200) {
+        let (some, sum) = (some.to_vec(), Arc::clone(&sum));
+        watched(what, move || {
+            sum.lock().expect("those before held").add(&some)
+        });
+    }
+    let sum = std::mem::take(&mut *sum.lock().expect("all held"));
+    println!("{what}: {sum}");
+    sum
+}
+
 #[test]
 fn as_designed_holds() {
-    watched("as_designed_holds", || {
-        let mut sum = Sum::default();
-        sum.add(&suite::made_by_hand());
-        println!("made by hand: {sum}");
-        // What no program comes to is not checked by any.
-        for place in suite::places() {
-            assert!(
-                sum.places.contains(&discriminant(&place)),
-                "nobody was ever at {place:?}"
-            );
-        }
-        for cause in Cause::ALL {
-            assert!(
-                sum.causes.contains(&cause),
-                "nothing ever failed for {cause:?}"
-            );
-        }
-    });
+    let sum = hold("made by hand", &suite::made_by_hand());
+    // What no program comes to is not checked by any.
+    for place in suite::places() {
+        let reached = sum.places.contains(&discriminant(&place));
+        assert!(reached, "nobody was ever at {place:?}");
+    }
+    for cause in Cause::ALL {
+        let met = sum.causes.contains(&cause);
+        assert!(met, "nothing ever failed for {cause:?}");
+    }
 }
 
 #[test]
 fn as_designed_holds_for_every_pair() {
-    watched("as_designed_holds_for_every_pair", || {
-        let mut sum = Sum::default();
-        sum.add(&suite::pairs());
-        println!("pairs: {sum}");
-    });
+    hold("pairs", &sweep::pairs());
 }
 
 /// One triple in so many is explored, unless all are wanted.
@@ -102,20 +105,14 @@ const EVERY: usize = 23;
 
 #[test]
 fn as_designed_holds_for_triples() {
-    let mut triples = suite::triples();
-    let all = std::env::var("STM_MODEL").is_ok_and(|wanted| wanted == "all");
-    if !all {
-        let first = seed() as usize % EVERY;
-        triples = triples.into_iter().skip(first).step_by(EVERY).collect();
+    let triples = sweep::triples();
+    if std::env::var("STM_MODEL").is_ok_and(|wanted| wanted == "all") {
+        hold("all triples", &triples);
+        return;
     }
-    let sum = Arc::new(Mutex::new(Sum::default()));
-    for some in triples.chunks(250) {
-        let (some, sum) = (some.to_vec(), Arc::clone(&sum));
-        watched("as_designed_holds_for_triples", move || {
-            sum.lock().expect("the last ones held").add(&some);
-        });
-    }
-    println!("triples: {}", sum.lock().expect("all held"));
+    let first = seed() as usize % EVERY;
+    let some: Vec<_> = triples.into_iter().skip(first).step_by(EVERY).collect();
+    hold("some triples", &some);
 }
 
 /// Finds `mutant` in the program that was made for it, by the oracle that it offends.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::programs::{Program, name};
-use crate::search::FastHash;
-use crate::state::{At, INITIAL, RECORDS, Record, State, UNREAD, VARS, members};
+use crate::search::{IdentityHash, fingerprint_of};
+use crate::state::{At, INITIAL, Record, State, UNREAD, VARS, members};
 
 /// Which oracle spoke.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,17 +26,18 @@ pub enum Violation {
 /// Asks for the same histories again and again: many states share one.
 #[derive(Default)]
 pub struct Opacity {
-    known: HashMap<[Record; RECORDS], bool, FastHash>,
+    known: HashMap<u128, bool, IdentityHash>,
 }
 
 impl Opacity {
     /// Whether some order of the records explains all reads.
-    pub fn holds(&mut self, records: &[Record; RECORDS]) -> bool {
-        if let Some(&known) = self.known.get(records) {
+    pub fn holds(&mut self, records: &[Record]) -> bool {
+        let key = fingerprint_of(&records);
+        if let Some(&known) = self.known.get(&key) {
             return known;
         }
         let holds = explain(records);
-        self.known.insert(*records, holds);
+        self.known.insert(key, holds);
         holds
     }
 
@@ -48,7 +49,7 @@ impl Opacity {
 /// Opacity (Guerraoui and Kapalka, PPoPP 2008) of a history in which each transaction writes a value of its own: there is a
 /// sequence of all attempts, in which those that have not reached their linearization point write nothing, such that each comes
 /// after all that had ended when it began, and each sees of each variable what was written last before it.
-fn explain(records: &[Record; RECORDS]) -> bool {
+fn explain(records: &[Record]) -> bool {
     let mut wanted = 0u16;
     for (i, record) in records.iter().enumerate() {
         if !record.is_empty() {
@@ -59,7 +60,7 @@ fn explain(records: &[Record; RECORDS]) -> bool {
 }
 
 /// Whether the `left` ones can follow one after the other upon the state `values`.
-fn place(records: &[Record; RECORDS], mut left: u16, values: [u8; VARS]) -> bool {
+fn place(records: &[Record], mut left: u16, values: [u8; VARS]) -> bool {
     let fits = |i: usize, left: u16| {
         records[i].before & left == 0
             && (0..VARS).all(|v| [UNREAD, values[v]].contains(&records[i].reads[v]))
@@ -79,7 +80,7 @@ fn place(records: &[Record; RECORDS], mut left: u16, values: [u8; VARS]) -> bool
     if left == 0 {
         return true;
     }
-    (0..RECORDS).any(|i| {
+    (0..records.len()).any(|i| {
         if left >> i & 1 == 0 || records[i].writes == 0 || !fits(i, left) {
             return false;
         }
@@ -170,9 +171,7 @@ mod tests {
     }
 
     fn holds(history: &[Record]) -> bool {
-        let mut records = [Record::EMPTY; RECORDS];
-        records[..history.len()].copy_from_slice(history);
-        Opacity::default().holds(&records)
+        Opacity::default().holds(history)
     }
 
     #[test]

@@ -130,33 +130,44 @@ pub struct Program {
     /// The set of threads that have failed so often already.
     pub starving: u8,
     pub lease_may_end: bool,
+    /// By thread and transaction: its number, and its first record.
+    numbers: Vec<Vec<(u8, u8)>>,
+    records: u8,
 }
 
 impl Program {
-    pub fn new(name: &str, forms: [Form; 2], threads: &[&[Txn]]) -> Self {
-        let threads = threads.iter().map(|t| t.to_vec()).collect();
-        Self::of_threads(name.into(), forms, threads)
-    }
-
-    pub fn of_threads(name: String, forms: [Form; 2], threads: Vec<Vec<Txn>>) -> Self {
-        assert!(threads.len() <= THREADS);
-        let this = Self {
-            name,
+    /// Without threads, and with constants that rarely matter.
+    pub fn new(name: &str, forms: [Form; 2]) -> Self {
+        Self {
+            name: name.into(),
             forms: [forms[0], forms[1], forms[1]],
-            threads,
+            threads: Vec::new(),
             float_max: 8,
             seq_max: 8,
             impatient: false,
             claim_after: u8::MAX,
             starving: 0,
             lease_may_end: false,
-        };
-        assert!(
-            this.first_record(this.threads.len(), 0) <= RECORDS,
-            "too many attempts: {}",
-            this.name
-        );
-        this
+            numbers: Vec::new(),
+            records: 0,
+        }
+    }
+
+    /// One more thread, which runs these one after the other.
+    pub fn thread(mut self, txns: impl Into<Vec<Txn>>) -> Self {
+        let txns = txns.into();
+        let mut number = self.threads.iter().map(Vec::len).sum::<usize>() as u8;
+        let mut numbers = Vec::new();
+        for txn in &txns {
+            number += 1;
+            numbers.push((number, self.records));
+            self.records += txn.limit;
+        }
+        self.threads.push(txns);
+        self.numbers.push(numbers);
+        let fits = self.threads.len() <= THREADS && self.records as usize <= RECORDS;
+        assert!(fits, "{} is too large for the model", self.name);
+        self
     }
 
     pub const fn float_max(mut self, n: u8) -> Self {
@@ -192,19 +203,17 @@ impl Program {
 
     /// The number of a transaction, which is also the value that it writes.
     pub fn number(&self, thread: usize, txn: u8) -> u8 {
-        let before: usize = self.threads[..thread].iter().map(Vec::len).sum();
-        before as u8 + txn + 1
+        self.numbers[thread][txn as usize].0
     }
 
     /// The record of a transaction's first attempt.
     pub fn first_record(&self, thread: usize, txn: u8) -> usize {
-        let sum = |txns: &[Txn]| txns.iter().map(|t| t.limit as usize).sum::<usize>();
-        let before: usize = self.threads[..thread].iter().map(|t| sum(t)).sum();
-        let own = self
-            .threads
-            .get(thread)
-            .map_or(0, |t| sum(&t[..txn as usize]));
-        before + own
+        self.numbers[thread][txn as usize].1 as usize
+    }
+
+    /// How many records its attempts may take.
+    pub const fn records(&self) -> usize {
+        self.records as usize
     }
 
     /// The attempts in a set of records, by name.

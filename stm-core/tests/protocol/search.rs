@@ -71,7 +71,7 @@ struct Origin {
 struct Search<'p> {
     program: &'p Program,
     mutant: Mutant,
-    seen: HashSet<u128, BuildHasherDefault<Identity>>,
+    seen: HashSet<u128, IdentityHash>,
     origins: Vec<Origin>,
     opacity: Opacity,
 }
@@ -99,10 +99,7 @@ pub fn explore(program: &Program, mutant: Mutant) -> Report {
             .places
             .extend(threads.iter().map(|t| discriminant(&t.at)));
         let mut stuck = true;
-        for action in search.actions(&state) {
-            let Some(step) = search.act(state, action, false) else {
-                continue;
-            };
+        for (action, step) in search.successors(&state) {
             stuck = false;
             report.steps += 1;
             report.causes.extend(step.failed);
@@ -138,22 +135,27 @@ pub fn explore(program: &Program, mutant: Mutant) -> Report {
 }
 
 impl<'p> Search<'p> {
-    /// What might come next; some of it turns out not to be possible.
-    fn actions(&self, state: &State) -> Vec<Action> {
-        let mut actions = Vec::with_capacity(8);
+    /// Everything that can come next.
+    fn successors(&self, state: &State) -> Vec<(Action, Step<'p>)> {
+        let mut all = Vec::with_capacity(8);
         for t in 0..self.program.threads.len() as u8 {
-            let go_on = Action::Thread(t, Choice::GoOn);
-            if self.act(*state, go_on, false).is_some() {
-                actions.push(go_on);
-            } else {
-                actions.push(Action::Thread(t, Choice::GiveWay));
-                actions.push(Action::Thread(t, Choice::GiveUp));
+            let mut add = |choice| {
+                let action = Action::Thread(t, choice);
+                let step = self.act(*state, action, false);
+                let goes = step.is_some();
+                all.extend(step.map(|step| (action, step)));
+                goes
+            };
+            if !add(Choice::GoOn) {
+                add(Choice::GiveWay);
+                add(Choice::GiveUp);
             }
         }
         if self.program.lease_may_end && state.lease_runs() && !state.lease_has_ended {
-            actions.push(Action::LeaseEnds);
+            let step = self.act(*state, Action::LeaseEnds, false);
+            all.extend(step.map(|step| (Action::LeaseEnds, step)));
         }
-        actions
+        all
     }
 
     /// The step, or None if it cannot be taken.
@@ -180,7 +182,10 @@ impl<'p> Search<'p> {
         if step.violation.is_some() {
             return step.violation;
         }
-        let explained = !step.history_changed || self.opacity.holds(&step.state.records);
+        let explained = !step.history_changed
+            || self
+                .opacity
+                .holds(&step.state.records[..self.program.records()]);
         (!explained).then_some(Violation::Opacity)
     }
 
@@ -216,6 +221,13 @@ impl<'p> Search<'p> {
     }
 }
 
+/// Of anything, by its `Hash`.
+pub fn fingerprint_of(value: &impl Hash) -> u128 {
+    let mut mixer = Mixer::default();
+    value.hash(&mut mixer);
+    mixer.both()
+}
+
 fn fingerprint(program: &Program, state: &State) -> u128 {
     let mut mixer = Mixer::default();
     state.threads[..program.threads.len()].hash(&mut mixer);
@@ -233,13 +245,13 @@ fn fingerprint(program: &Program, state: &State) -> u128 {
     ];
     mixer.write(&rest);
     mixer.write(&state.table);
-    state.records.hash(&mut mixer);
+    state.records[..program.records()].hash(&mut mixer);
     mixer.both()
 }
 
 /// The key is a hash already.
 #[derive(Default)]
-struct Identity(u64);
+pub struct Identity(u64);
 
 impl Hasher for Identity {
     fn write(&mut self, _: &[u8]) {
@@ -254,6 +266,8 @@ impl Hasher for Identity {
         self.0
     }
 }
+
+pub type IdentityHash = BuildHasherDefault<Identity>;
 
 /// Two multiplicative hashes side by side. Bytes are gathered to words first: most fields are bytes.
 #[derive(Default)]

@@ -1,4 +1,5 @@
-//! The programs: one for each mutant, in which it shows. The protocol as it is must pass them all.
+//! The programs that were made by hand: one for each mutant, in which it shows, and some for what no mutant is about. The
+//! protocol as it is must pass them all.
 
 use crate::mutants::Mutant;
 use crate::programs::Op::{Commute, OrElseWrite, Read, RetryIfInitial, Write};
@@ -8,175 +9,133 @@ use crate::state::{At, Cause, End, Why, Word};
 const II: [Form; 2] = [Inline, Inline];
 const BB: [Form; 2] = [Boxed, Boxed];
 const BI: [Form; 2] = [Boxed, Inline];
-const IB: [Form; 2] = [Inline, Boxed];
 
-/// A transaction that only writes meets no conflict.
-fn writes(ops: &[Op]) -> Txn {
-    atomically(ops).at_most(1)
+fn reads(vars: &[u8]) -> Txn {
+    atomically(&ops(vars, Read))
+}
+
+/// Meets no conflict, so that one attempt will do; but for the sake of the token it may have to give way.
+fn writes(vars: &[u8]) -> Txn {
+    atomically(&ops(vars, Write)).at_most(1)
+}
+
+fn sees(vars: &[u8]) -> Txn {
+    snapshot(&ops(vars, Read))
+}
+
+fn ops(vars: &[u8], op: impl Fn(u8) -> Op) -> Vec<Op> {
+    vars.iter().map(|&var| op(var)).collect()
+}
+
+/// Moves the clock.
+fn tick() -> Txn {
+    snapshot(&[])
+}
+
+fn copy(from: u8, to: u8) -> Txn {
+    atomically(&[Read(from), Write(to)])
+}
+
+fn awaits(var: u8) -> Txn {
+    atomically(&[Read(var), RetryIfInitial(var)])
+}
+
+fn await_or_write(left: u8, right: u8) -> Txn {
+    atomically(&[Read(left), OrElseWrite { left, right }])
 }
 
 /// The program that was made for a mutant.
 pub fn program_against(mutant: Mutant) -> Program {
-    let read_both = atomically(&[Read(X), Read(Y)]);
-    let write_both = writes(&[Write(X), Write(Y)]);
-    let write_x = writes(&[Write(X)]);
-    let write_y = writes(&[Write(Y)]);
-    let x_into_y = atomically(&[Read(X), Write(Y)]);
-    let y_into_x = atomically(&[Read(Y), Write(X)]);
-    let tick = snapshot(&[]);
+    use Mutant as M;
     match mutant {
-        Mutant::None => unreachable!("it has no program of its own"),
-        Mutant::M1 | Mutant::M2 => Program::new(
-            "a word is replaced by one of its version",
-            II,
-            &[&[write_y, write_both], &[atomically(&[Read(Y), Read(X)])]],
-        )
-        .float_max(0),
-        Mutant::M3 => Program::new(
-            "a snapshot sees who came first",
-            BB,
-            &[&[x_into_y], &[write_x], &[snapshot(&[Read(X), Read(Y)])]],
-        ),
-        Mutant::M4 | Mutant::X8 => Program::new("write skew", II, &[&[x_into_y], &[y_into_x]]),
-        Mutant::M5 => Program::new(
-            "a snapshot begins in a commit",
-            II,
-            &[&[write_x], &[snapshot(&[Read(X)])]],
-        ),
-        Mutant::M6 => Program::new(
-            "a snapshot after a commit",
-            BB,
-            &[&[write_x], &[snapshot(&[Read(X)])]],
-        ),
-        Mutant::M7 => Program::new(
-            "a snapshot after two commits",
-            BB,
-            &[&[write_x.clone(), write_x], &[snapshot(&[Read(X)])]],
-        ),
-        Mutant::M8 => Program::new("half a commit, boxed", BB, &[&[write_both], &[read_both]]),
-        Mutant::M9 => Program::new(
-            "the clock moves in a commit",
-            II,
-            &[&[write_both], &[tick], &[read_both]],
-        ),
-        Mutant::M10 => Program::new(
-            "half a commit, inline",
-            II,
-            &[&[write_both], &[atomically(&[Read(Y), Read(X)])]],
-        ),
-        Mutant::M11 => Program::new(
-            "a float over two commits",
-            II,
-            &[&[write_x, write_both], &[read_both]],
-        ),
-        Mutant::M12 | Mutant::X7 => Program::new(
-            "falling asleep",
-            II,
-            &[&[atomically(&[Read(X), RetryIfInitial(X)])], &[write_x]],
-        ),
-        Mutant::M13 => Program::new(
-            "both take right",
-            II,
-            &[
-                &[atomically(&[Read(X), OrElseWrite { left: X, right: Y }])],
-                &[atomically(&[Read(Y), OrElseWrite { left: Y, right: X }])],
-            ],
-        ),
-        Mutant::M14 => Program::new(
-            "a float fails, boxed",
-            BB,
-            &[&[write_y, write_x], &[read_both]],
-        ),
-        Mutant::M15 => Program::new(
-            "an anchoring fails",
-            BB,
-            &[
-                &[
-                    write_y.clone(),
-                    tick,
-                    writes(&[Write(X), Write(Z)]),
-                    write_y,
-                ],
-                &[atomically(&[Read(X), Read(Y), Read(Z)])],
-            ],
-        )
-        .float_max(1),
-        Mutant::M16 => Program::new(
-            "patience with a commit that is given up",
-            BB,
-            &[&[write_y, write_both], &[y_into_x.at_most(1)], &[read_both]],
-        )
-        .impatient(),
-        Mutant::M17 => Program::new(
-            "a float fails, mixed",
-            BI,
-            &[&[tick, write_both], &[read_both]],
-        ),
-        Mutant::M18 => Program::new(
-            "a snapshot ends while another begins",
-            II,
-            &[&[tick, write_x], &[snapshot(&[Read(X)])]],
-        ),
-        Mutant::M19 => Program::new(
-            "seq is used up",
-            II,
-            &[&[write_x.clone(), write_x], &[snapshot(&[Read(X)])]],
-        )
-        .seq_max(0),
-        Mutant::M20a | Mutant::M20b => Program::new(
-            "the holder reads what another writes",
-            II,
-            &[&[x_into_y], &[atomically(&[Write(X)])]],
-        )
-        .starving(0),
-        Mutant::X1 => Program::new(
-            "two write both",
-            II,
-            &[&[write_both.clone()], &[write_both]],
-        ),
-        Mutant::X2 => Program::new(
-            "the holder writes what another writes",
-            II,
-            &[&[x_into_y], &[atomically(&[Write(X), Write(Y)])]],
-        )
-        .starving(0),
-        Mutant::X3 => Program::new(
-            "a commit is given up over a sleeper",
-            II,
-            &[
-                &[atomically(&[Read(X), RetryIfInitial(X)])],
-                &[y_into_x.at_most(1)],
-                &[write_y, write_x],
-            ],
-        ),
-        Mutant::X4 => Program::new(
-            "a body that only reads fails",
-            II,
-            &[&[write_both.clone(), write_both], &[read_both.at_most(3)]],
-        ),
-        Mutant::X5 => Program::new(
-            "history comes late",
-            II,
-            &[&[write_x], &[snapshot(&[Read(X)])]],
-        ),
-        Mutant::X6 => Program::new(
-            "a commit before the pin",
-            BB,
-            &[&[write_x], &[snapshot(&[Read(X)])]],
-        ),
-        Mutant::X9 => Program::new(
-            "the holder waits",
-            II,
-            &[
-                &[atomically(&[Read(X), RetryIfInitial(X)])],
-                &[atomically(&[Write(X)])],
-            ],
-        )
-        .starving(0),
+        M::None => unreachable!("it has no program of its own"),
+        M::M1 | M::M2 => Program::new("a word is replaced by one of its version", II)
+            .thread([writes(&[Y]), writes(&[X, Y])])
+            .thread([reads(&[Y, X])])
+            .float_max(0),
+        M::M3 => Program::new("a snapshot sees who came first", BB)
+            .thread([copy(X, Y)])
+            .thread([writes(&[X])])
+            .thread([sees(&[X, Y])]),
+        M::M4 | M::X8 => Program::new("write skew", II)
+            .thread([copy(X, Y)])
+            .thread([copy(Y, X)]),
+        M::M5 | M::X5 => Program::new("a snapshot begins in a commit, inline", II)
+            .thread([writes(&[X])])
+            .thread([sees(&[X])]),
+        M::M6 | M::X6 => Program::new("a snapshot begins in a commit, boxed", BB)
+            .thread([writes(&[X])])
+            .thread([sees(&[X])]),
+        M::M7 => Program::new("a snapshot after two commits", BB)
+            .thread([writes(&[X]), writes(&[X])])
+            .thread([sees(&[X])]),
+        M::M8 => Program::new("half a commit, boxed", BB)
+            .thread([writes(&[X, Y])])
+            .thread([reads(&[X, Y])]),
+        M::M9 => Program::new("the clock moves in a commit", II)
+            .thread([writes(&[X, Y])])
+            .thread([tick()])
+            .thread([reads(&[X, Y])]),
+        M::M10 => Program::new("half a commit, inline", II)
+            .thread([writes(&[X, Y])])
+            .thread([reads(&[Y, X])]),
+        M::M11 => Program::new("a float over two commits", II)
+            .thread([writes(&[X]), writes(&[X, Y])])
+            .thread([reads(&[X, Y])]),
+        M::M12 | M::X7 => Program::new("falling asleep", II)
+            .thread([awaits(X)])
+            .thread([writes(&[X])]),
+        M::M13 => Program::new("both take right", II)
+            .thread([await_or_write(X, Y)])
+            .thread([await_or_write(Y, X)]),
+        M::M14 => Program::new("a float fails, boxed", BB)
+            .thread([writes(&[Y]), writes(&[X])])
+            .thread([reads(&[X, Y])]),
+        M::M15 => Program::new("an anchoring fails", BB)
+            .thread([writes(&[Y]), tick(), writes(&[X, Z]), writes(&[Y])])
+            .thread([reads(&[X, Y, Z])])
+            .float_max(1),
+        M::M16 => Program::new("impatience with a commit that is given up", BB)
+            .thread([writes(&[Y]), writes(&[X, Y])])
+            .thread([copy(Y, X).at_most(1)])
+            .thread([reads(&[X, Y])])
+            .impatient(),
+        M::M17 => Program::new("a float fails, mixed", BI)
+            .thread([tick(), writes(&[X, Y])])
+            .thread([reads(&[X, Y])]),
+        M::M18 => Program::new("a snapshot ends while another begins", II)
+            .thread([tick(), writes(&[X])])
+            .thread([sees(&[X])]),
+        M::M19 => Program::new("seq is used up", II)
+            .thread([writes(&[X]), writes(&[X])])
+            .thread([sees(&[X])])
+            .seq_max(0),
+        M::M20a | M::M20b => Program::new("the holder reads what another writes", II)
+            .thread([copy(X, Y)])
+            .thread([writes(&[X]).at_most(2)])
+            .starving(0),
+        M::X1 => Program::new("two write both", II)
+            .thread([writes(&[X, Y])])
+            .thread([writes(&[X, Y])]),
+        M::X2 => Program::new("the holder writes what another writes", II)
+            .thread([copy(X, Y)])
+            .thread([writes(&[X, Y]).at_most(2)])
+            .starving(0),
+        M::X3 => Program::new("a commit is given up over a sleeper", II)
+            .thread([awaits(X)])
+            .thread([copy(Y, X).at_most(1)])
+            .thread([writes(&[Y]), writes(&[X])]),
+        M::X4 => Program::new("a body that only reads fails", II)
+            .thread([writes(&[X, Y]), writes(&[X, Y])])
+            .thread([reads(&[X, Y]).at_most(3)]),
+        M::X9 => Program::new("the holder waits", II)
+            .thread([awaits(X)])
+            .thread([writes(&[X]).at_most(2)])
+            .starving(0),
     }
 }
 
-/// One program for each mutant, and some for what no mutant is about.
+/// One program for each mutant, and the others.
 pub fn made_by_hand() -> Vec<Program> {
     let mut programs: Vec<Program> = Vec::new();
     for mutant in Mutant::ALL {
@@ -190,185 +149,59 @@ pub fn made_by_hand() -> Vec<Program> {
 }
 
 fn others() -> Vec<Program> {
-    let tick = snapshot(&[]);
-    let read_both = atomically(&[Read(X), Read(Y)]);
-    let write_both = writes(&[Write(X), Write(Y)]);
-    let x_into_y = atomically(&[Read(X), Write(Y)]);
-    let y_into_x = atomically(&[Read(Y), Write(X)]);
-    let await_x = atomically(&[Read(X), RetryIfInitial(X), Write(Y)]);
-    let await_y = atomically(&[Read(Y), RetryIfInitial(Y)]);
     vec![
-        Program::new(
-            "a chain of sleepers",
-            II,
-            &[
-                &[await_x.clone()],
-                &[await_y.clone()],
-                &[writes(&[Write(X)])],
-            ],
-        ),
-        Program::new(
-            "a sleeper on two",
-            BI,
-            &[
-                &[atomically(&[Read(X), Read(Y), RetryIfInitial(X)]).at_most(3)],
-                &[writes(&[Write(Y)])],
-                &[writes(&[Write(X)])],
-            ],
-        ),
-        Program::new(
-            "two sleepers on one",
-            BB,
-            &[
-                &[await_y.clone()],
-                &[await_y],
-                &[y_into_x.clone().at_most(1)],
-                &[writes(&[Write(Y)])],
-            ],
-        ),
-        Program::new(
-            "two starve",
-            II,
-            &[
-                &[x_into_y.clone()],
-                &[y_into_x.clone()],
-                &[writes(&[Write(X)]).at_most(2)],
-            ],
-        )
-        .starving(0)
-        .starving(1),
-        Program::new(
-            "priority after one failure",
-            II,
-            &[
-                &[x_into_y.clone().at_most(3)],
-                &[y_into_x.clone().at_most(3)],
-            ],
-        )
-        .claim_after(1),
-        Program::new(
-            "a lease ends",
-            II,
-            &[
-                &[x_into_y.clone()],
-                &[y_into_x.clone()],
-                &[writes(&[Write(X)]).at_most(2)],
-            ],
-        )
-        .starving(0)
-        .claim_after(1)
-        .lease_may_end()
-        .impatient(),
-        Program::new(
-            "the holder reads only",
-            BI,
-            &[
-                &[read_both.clone()],
-                &[writes(&[Write(X), Write(Y)]).at_most(2)],
-                &[snapshot(&[])],
-            ],
-        )
-        .starving(0),
-        Program::new(
-            "a snapshot turns out to write",
-            BB,
-            &[
-                &[tick, write_both.clone()],
-                &[atomically(&[Read(X), Read(Y), Write(X)]).at_most(3)],
-            ],
-        ),
-        Program::new(
-            "one is read twice",
-            BI,
-            &[
-                &[write_both.clone()],
-                &[writes(&[Write(Y)])],
-                &[atomically(&[Read(Y), Read(Y), Read(X), Read(Y)])],
-            ],
-        ),
-        Program::new(
-            "five transactions",
-            BI,
-            &[
-                &[write_both.clone(), x_into_y],
-                &[read_both.at_most(1), snapshot(&[Read(Y), Read(X)])],
-                &[y_into_x.at_most(1)],
-            ],
-        ),
-        Program::new(
-            "functions left to the commit",
-            II,
-            &[
-                &[atomically(&[Commute(X), Write(Y)])],
-                &[atomically(&[Read(Y), Commute(X)])],
-                &[snapshot(&[Read(X), Read(Y)])],
-            ],
-        ),
+        Program::new("a chain of sleepers", II)
+            .thread([atomically(&[Read(X), RetryIfInitial(X), Write(Y)])])
+            .thread([awaits(Y)])
+            .thread([writes(&[X])]),
+        Program::new("a sleeper on two", BI)
+            .thread([atomically(&[Read(X), Read(Y), RetryIfInitial(X)]).at_most(3)])
+            .thread([writes(&[Y])])
+            .thread([writes(&[X])]),
+        Program::new("two sleepers on one", BB)
+            .thread([awaits(Y)])
+            .thread([awaits(Y)])
+            .thread([copy(Y, X).at_most(1)])
+            .thread([writes(&[Y])]),
+        Program::new("two starve", II)
+            .thread([copy(X, Y)])
+            .thread([copy(Y, X)])
+            .thread([writes(&[X]).at_most(2)])
+            .starving(0)
+            .starving(1),
+        Program::new("priority after one failure", II)
+            .thread([copy(X, Y).at_most(3)])
+            .thread([copy(Y, X).at_most(3)])
+            .claim_after(1),
+        Program::new("a lease ends", II)
+            .thread([copy(X, Y)])
+            .thread([copy(Y, X)])
+            .thread([writes(&[X]).at_most(2)])
+            .starving(0)
+            .claim_after(1)
+            .lease_may_end()
+            .impatient(),
+        Program::new("the holder reads only, this time", BI)
+            .thread([reads(&[X, Y])])
+            .thread([writes(&[X, Y]).at_most(2)])
+            .thread([tick()])
+            .starving(0),
+        Program::new("a snapshot turns out to write", BB)
+            .thread([tick(), writes(&[X, Y])])
+            .thread([atomically(&[Read(X), Read(Y), Write(X)]).at_most(3)]),
+        Program::new("one is read twice", BI)
+            .thread([writes(&[X, Y])])
+            .thread([writes(&[Y])])
+            .thread([reads(&[Y, Y, X, Y])]),
+        Program::new("functions left to the commit", II)
+            .thread([atomically(&[Commute(X), Write(Y)])])
+            .thread([atomically(&[Read(Y), Commute(X)])])
+            .thread([sees(&[X, Y])]),
+        Program::new("five transactions", BI)
+            .thread([writes(&[X, Y]), copy(X, Y)])
+            .thread([reads(&[X, Y]).at_most(1), sees(&[Y, X])])
+            .thread([copy(Y, X).at_most(1)]),
     ]
-}
-
-/// What the transactions of a generated program are taken from.
-fn shapes() -> Vec<Txn> {
-    vec![
-        atomically(&[Read(X), Read(Y)]),
-        atomically(&[Read(Y), Read(X)]),
-        writes(&[Write(X)]),
-        writes(&[Write(X), Write(Y)]),
-        atomically(&[Read(X), Write(X)]),
-        atomically(&[Read(X), Write(Y)]),
-        atomically(&[Read(Y), Write(X)]),
-        atomically(&[Read(X), Read(Y), Write(X)]),
-        snapshot(&[Read(X), Read(Y)]),
-        snapshot(&[Read(Y), Read(X)]),
-        writes(&[Commute(X), Write(Y)]),
-        atomically(&[Read(X), RetryIfInitial(X), Write(Y)]),
-        atomically(&[Read(X), OrElseWrite { left: X, right: Y }]),
-    ]
-}
-
-/// The constants of the engine that are worth an exploration each: `FLOAT_MAX`, `SEQ_MAX`.
-const CONSTANTS: [(u8, u8); 3] = [(8, 8), (1, 0), (0, 1)];
-
-/// Every two shapes beside each other, in every combination of forms.
-pub fn pairs() -> Vec<Program> {
-    let shapes = shapes();
-    let mut programs = Vec::new();
-    for (i, a) in shapes.iter().enumerate() {
-        for b in &shapes[i..] {
-            each_form(&[a, b], &mut programs);
-        }
-    }
-    programs
-}
-
-/// Every three shapes.
-pub fn triples() -> Vec<Program> {
-    let shapes = shapes();
-    let mut programs = Vec::new();
-    for (i, a) in shapes.iter().enumerate() {
-        for (j, b) in shapes.iter().enumerate().skip(i) {
-            for c in &shapes[j..] {
-                each_form(&[a, b, c], &mut programs);
-            }
-        }
-    }
-    programs
-}
-
-fn each_form(txns: &[&Txn], programs: &mut Vec<Program>) {
-    let threads: Vec<Vec<Txn>> = txns.iter().map(|&txn| vec![txn.clone()]).collect();
-    for forms in [II, BB, BI, IB] {
-        for (float_max, seq_max) in CONSTANTS {
-            if forms == BB && float_max == 0 {
-                // Boxed values have no `seq`, and what anchors at once is explored with the others.
-                continue;
-            }
-            let names: Vec<String> = txns.iter().map(ToString::to_string).collect();
-            let name = format!("{} in {forms:?}, {float_max}, {seq_max}", names.join(" | "));
-            let program = Program::of_threads(name, forms, threads.clone());
-            programs.push(program.float_max(float_max).seq_max(seq_max));
-        }
-    }
 }
 
 /// An example of each place where threads stand, but for those that only a mutant knows.

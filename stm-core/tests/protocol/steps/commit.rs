@@ -44,7 +44,7 @@ impl Step<'_> {
 
     fn enter(&mut self, at: usize) -> Outcome {
         match order(self.mutant).get(at) {
-            None => self.from_publication(),
+            None => self.linearize(),
             Some(Locks) => {
                 let var = self.next_to_lock();
                 self.goes_to(At::Lock {
@@ -193,7 +193,7 @@ impl Step<'_> {
     }
 
     /// The linearization point, and the functions of step 4, whose values the locks keep.
-    fn from_publication(&mut self) -> Outcome {
+    fn linearize(&mut self) -> Outcome {
         let me = *self.me();
         self.record().writes = me.writes;
         self.history_changed = true;
