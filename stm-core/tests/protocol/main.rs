@@ -1,4 +1,52 @@
-//! The protocol as an explicit-state model.
+//! The protocol as an explicit-state model: every interleaving of small programs, judged by oracles that do not know how the
+//! protocol works, and every change of the protocol that must not be made, found.
+//!
+//! # The problem, and the idea
+//!
+//! The tests beside this run the engine and see some interleavings; loom runs pieces of it and sees those of few preemptions. The
+//! argument in `commit`, `read` and `snapshot` is about all of them. So here the protocol is written once more, as a function from a
+//! state and a thread to the next state, and a search visits every state that can be reached: explicit-state model checking, as in
+//! SPIN (Holzmann, "The Model Checker SPIN", IEEE TSE 1997, doi:10.1109/32.588521). What it buys is "there is none", for these programs, and a shortest schedule where there is one.
+//!
+//! A model proves what it says and not what the code says. So each step names the function that it stands for (`steps`), and
+//! the mutants show that the model is not too coarse for the mistakes that the protocol is there to avoid.
+//!
+//! # What a step is
+//!
+//! One access to what is shared, with what the thread does by itself until its next. Some accesses are merged, each with its
+//! reason beside it: where it makes the model stricter than the code (the pin with the first look at the clock, retiring and
+//! unpinning with the last publication, freeing at the first moment allowed), where the second access cannot tell when it
+//! happens (walking a chain), or where a mutex or a compare-and-swap makes one of the two in the code as well.
+//!
+//! # What is assumed, and what is left out
+//!
+//! - Sequential consistency. Whether the orderings in the code suffice for that is the business of the loom models and of the
+//!   argument in the modules. None of the mutants needs a weak memory to show.
+//! - No time. Patience with a lock ends never or at any moment, by program; a lease once in a run, at any moment.
+//! - Bodies pass their errors on, so a doomed attempt ends. Values are who wrote them.
+//! - Left out: tasks and alarms, the end of a `TVar`, single loads and stores, the short ways through a read and a commit (the same steps, where
+//!   none has to wait), the count of snapshots when it is full, sizes of filters, hooks and their turns, panics, nested transactions.
+//!
+//! # Oracles
+//!
+//! | oracle | says no when | fails for |
+//! |---|---|---|
+//! | opacity | no sequence of all attempts, failed ones too, that keeps to real time explains what they saw | M1 M2 M3 M4 M8 M9 M10 M11 M13 M15 M16 X8 |
+//! | use after free | a freed node is looked into, or freed under a body's reference | M6 M7 M14 X6 |
+//! | missing version | a snapshot finds nothing that is old enough | M5 M17 M18 M19 X5 |
+//! | lost wake-up | nobody can go on, and what a sleeper has read has changed | M12 X3 X7 |
+//! | deadlock | nobody can go on, and somebody is neither done nor asleep | X1 X2 X9 |
+//! | starvation | the holder of the token fails while its lease runs; a body that only reads fails twice | M20a M20b X4 |
+//!
+//! M1 to M20 are the alternatives that were refuted when the protocol was designed; X1 to X9 were added with the model.
+//!
+//! # Running it
+//!
+//! ```text
+//! cargo test -p stm-core --test protocol                                          everything, as in the usual run
+//! cargo test -p stm-core --test protocol -- --nocapture --exact finds_M7          one mutant, with its schedule
+//! STM_MODEL=all cargo test --release -p stm-core --test protocol -- --nocapture   every triple
+//! ```
 #![allow(unreachable_pub, reason = "a test is a crate of its own")]
 
 mod mutants;

@@ -5,7 +5,7 @@
 use super::read::Held;
 use super::{At, Blocked, Mutant, Outcome, Step, name, show};
 use crate::programs::{Form, Program};
-use crate::state::{Cause, End, INITIAL, UNREAD, Var, Word, first_from, members};
+use crate::state::{Cause, End, Var, Word, first_from, members};
 
 /// The parts of a commit, whose order is what it is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,12 +231,6 @@ impl Step<'_> {
     pub(super) fn save(&mut self, var: u8) -> Outcome {
         let replaced = self.me().replaced[var as usize];
         let Var { bits, head, .. } = self.state.vars[var as usize];
-        // X5 saves what it has overwritten; it still knows what that was.
-        let bits = if self.mutant == Mutant::X5 {
-            self.value_before(var)
-        } else {
-            bits
-        };
         let node = self.make_node(replaced.version, head, bits);
         self.state.vars[var as usize].head = node;
         self.me_mut().saved |= 1 << node;
@@ -251,13 +245,6 @@ impl Step<'_> {
             Some(var) => self.goes_to(At::Save { var }),
             None if self.mutant == Mutant::X5 => self.published(),
             None => self.publish_from(0),
-        }
-    }
-
-    fn value_before(&mut self, var: u8) -> u8 {
-        match self.record().reads[var as usize] {
-            UNREAD => INITIAL,
-            value => value,
         }
     }
 
