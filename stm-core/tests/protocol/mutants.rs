@@ -68,14 +68,16 @@ pub enum Mutant {
     X8,
     /// A holder that goes to sleep keeps the token.
     X9,
+    /// A single load of a boxed value ignores LOCKED.
+    X10,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 30] = {
+    pub const ALL: [Self; 31] = {
         use Mutant::*;
         [
             M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, M11, M12, M13, M14, M15, M16, M17, M18, M19,
-            M20a, M20b, X1, X2, X3, X4, X5, X6, X7, X8, X9,
+            M20a, M20b, X1, X2, X3, X4, X5, X6, X7, X8, X9, X10,
         ]
     };
 

@@ -57,6 +57,8 @@ pub enum Call {
     Atomically,
     /// `snapshot`.
     Snapshot,
+    /// `load`, `store` or `swap`: one variable, without a moment of its own.
+    Alone,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,9 +71,11 @@ pub struct Txn {
 
 impl fmt::Display for Txn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.call == Call::Snapshot {
-            f.write_str("snapshot ")?;
-        }
+        f.write_str(match self.call {
+            Call::Atomically => "",
+            Call::Snapshot => "snapshot ",
+            Call::Alone => "alone ",
+        })?;
         let ops: Vec<String> = self.ops.iter().map(ToString::to_string).collect();
         f.write_str(&ops.join(" "))
     }
@@ -102,6 +106,13 @@ pub fn atomically(ops: &[Op]) -> Txn {
         call: Call::Atomically,
         ops: ops.to_vec(),
         limit: 2,
+    }
+}
+
+pub fn alone(ops: &[Op]) -> Txn {
+    Txn {
+        call: Call::Alone,
+        ..atomically(ops)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use crate::mutants::Mutant;
 use crate::programs::Op::{Commute, OrElseWrite, Read, RetryIfInitial, Write};
-use crate::programs::{Boxed, Form, Inline, Op, Program, Txn, X, Y, Z, atomically, snapshot};
+use crate::programs::{
+    Boxed, Form, Inline, Op, Program, Txn, X, Y, Z, alone, atomically, snapshot,
+};
 use crate::state::{At, Cause, End, Why, Word};
 
 const II: [Form; 2] = [Inline, Inline];
@@ -25,6 +27,18 @@ fn sees(vars: &[u8]) -> Txn {
 
 fn ops(vars: &[u8], op: impl Fn(u8) -> Op) -> Vec<Op> {
     vars.iter().map(|&var| op(var)).collect()
+}
+
+fn load(var: u8) -> Txn {
+    alone(&[Read(var)]).at_most(1)
+}
+
+fn store(var: u8) -> Txn {
+    alone(&[Write(var)])
+}
+
+fn swap(var: u8) -> Txn {
+    alone(&[Read(var), Write(var)])
 }
 
 /// Moves the clock.
@@ -132,6 +146,9 @@ pub fn program_against(mutant: Mutant) -> Program {
             .thread([awaits(X)])
             .thread([writes(&[X]).at_most(2)])
             .starving(0),
+        M::X10 => Program::new("two loads, one after the other", BB)
+            .thread([writes(&[X, Y])])
+            .thread([load(X), load(Y)]),
     }
 }
 
@@ -193,6 +210,16 @@ fn others() -> Vec<Program> {
             .thread([writes(&[X, Y])])
             .thread([writes(&[Y])])
             .thread([reads(&[Y, Y, X, Y])]),
+        Program::new("loads, stores and swaps", BI)
+            .thread([store(Y), load(X)])
+            .thread([swap(X), load(Y)])
+            .thread([copy(Y, X)])
+            .impatient(),
+        Program::new("stores and swaps beside a holder", II)
+            .thread([copy(X, Y)])
+            .thread([store(X), load(Y)])
+            .thread([swap(X).at_most(3)])
+            .starving(0),
         Program::new("functions left to the commit", II)
             .thread([atomically(&[Commute(X), Write(Y)])])
             .thread([atomically(&[Read(Y), Commute(X)])])

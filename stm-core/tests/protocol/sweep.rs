@@ -1,7 +1,7 @@
 //! Generated programs: small transactions beside each other, in every combination, without an idea of what could go wrong.
 
 use crate::programs::Op::{Commute, OrElseWrite, Read, RetryIfInitial, Write};
-use crate::programs::{Boxed, Form, Inline, Program, Txn, X, Y, atomically, snapshot};
+use crate::programs::{Boxed, Call, Form, Inline, Program, Txn, X, Y, alone, atomically, snapshot};
 
 /// What the transactions of a generated program are taken from.
 fn shapes() -> Vec<Txn> {
@@ -14,6 +14,7 @@ fn shapes() -> Vec<Txn> {
         atomically(&[Read(X), Write(Y)]),
         atomically(&[Read(Y), Write(X)]),
         atomically(&[Read(X), Read(Y), Write(X)]),
+        alone(&[Read(X), Write(X)]),
         snapshot(&[Read(X), Read(Y)]),
         snapshot(&[Read(Y), Read(X)]),
         atomically(&[Commute(X), Write(Y)]),
@@ -60,6 +61,30 @@ pub fn triples() -> Vec<Program> {
     programs
 }
 
+/// Every four different ones of those that meet most, with one attempt each but for who waits.
+pub fn fours() -> Vec<Program> {
+    let shapes = [
+        atomically(&[Read(X), Read(Y)]).at_most(1),
+        atomically(&[Read(X), Write(Y)]).at_most(1),
+        atomically(&[Read(Y), Write(X)]).at_most(1),
+        atomically(&[Write(X), Write(Y)]).at_most(1),
+        snapshot(&[Read(Y), Read(X)]),
+        atomically(&[Read(X), RetryIfInitial(X), Write(Y)]),
+    ];
+    let mut programs = Vec::new();
+    for (out, _) in shapes.iter().enumerate() {
+        for another in 0..out {
+            let stays = |i: &usize| ![out, another].contains(i);
+            let four: Vec<&Txn> = (0..shapes.len())
+                .filter(stays)
+                .map(|i| &shapes[i])
+                .collect();
+            programs.extend(each_form(&four).filter(|p| p.float_max == 1));
+        }
+    }
+    programs
+}
+
 fn each_form<'t>(txns: &'t [&Txn]) -> impl Iterator<Item = Program> + 't {
     FORMS.into_iter().flat_map(move |forms| {
         CONSTANTS.into_iter().map(move |(float_max, seq_max)| {
@@ -84,7 +109,10 @@ fn under_every_policy(program: Program, programs: &mut Vec<Program>) {
     add("patient", program.clone());
     add("impatient", program.clone().impatient());
     // Who only reads is through before it has failed often enough.
-    let may_hold = |t: usize| program.threads[t][0].writes() || program.threads[t][0].waits();
+    let may_hold = |t: usize| {
+        let txn = &program.threads[t][0];
+        txn.call == Call::Atomically && (txn.writes() || txn.waits())
+    };
     let holders: Vec<usize> = (0..program.threads.len())
         .filter(|&t| may_hold(t))
         .collect();

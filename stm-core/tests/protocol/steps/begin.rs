@@ -9,20 +9,10 @@ use crate::programs::{Call, Op};
 use crate::state::{Cause, End, INITIAL, Mode, Record, Start, Thread, Why, first_from};
 
 impl Step<'_> {
-    /// `run::attempt` to `Tx::begin`, or `run::snapshot_once`.
+    /// `run::attempt` to `Tx::begin`, or `run::snapshot_once`, or `TVar::alone`.
     pub(super) fn begin(&mut self) -> Outcome {
-        let late_pin = self.mutant == Mutant::X6;
-        if late_pin && !self.me().pinned && self.txn().call == Call::Snapshot && !self.me().tracked
-        {
-            // The ticket first, the pin in the next step.
-            self.open_record();
-            self.me_mut().mode = Mode::Snapshot;
-            return self.ticket();
-        }
-        if late_pin && self.me().tracked {
-            self.me_mut().pinned = true;
-            self.tell(|| "pins".into());
-            return self.run_body();
+        if self.mutant == Mutant::X6 && self.txn().call == Call::Snapshot {
+            return self.begin_with_a_late_pin();
         }
         self.me_mut().pinned = true;
         self.open_record();
@@ -30,9 +20,13 @@ impl Step<'_> {
             self.me_mut().mode = Mode::Snapshot;
             return self.ticket();
         }
+        let attempt = self.me().attempt + 1;
+        if self.txn().call == Call::Alone {
+            self.tell(|| format!("attempt {attempt} begins, alone"));
+            return self.run_body();
+        }
         let time = self.state.time;
         self.me_mut().rv = time;
-        let attempt = self.me().attempt + 1;
         self.tell(|| format!("attempt {attempt} begins, rv = {time}"));
         match self.me().start {
             Start::Update => self.run_body(),
@@ -42,6 +36,18 @@ impl Step<'_> {
             }
             Start::Holder => self.goes_to(At::ClearFilter),
         }
+    }
+
+    /// X6: the ticket first, the pin in a step of its own.
+    fn begin_with_a_late_pin(&mut self) -> Outcome {
+        if self.me().tracked {
+            self.me_mut().pinned = true;
+            self.tell(|| "pins".into());
+            return self.run_body();
+        }
+        self.open_record();
+        self.me_mut().mode = Mode::Snapshot;
+        self.ticket()
     }
 
     fn open_record(&mut self) {
@@ -280,7 +286,9 @@ impl Step<'_> {
     /// The second half of `Call::pause`.
     pub(super) fn after_release(&mut self) -> Outcome {
         let me = self.me();
-        let claims = me.start != Start::Holder && me.failures >= self.program.claim_after;
+        let claims = me.start != Start::Holder
+            && me.failures >= self.program.claim_after
+            && self.txn().call != Call::Alone;
         self.goes_to(if claims { At::Claim } else { At::Begin })
     }
 

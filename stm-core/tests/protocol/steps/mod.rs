@@ -2,7 +2,7 @@
 //!
 //! | file | stands for |
 //! |---|---|
-//! | `begin` | `run::attempt`, `run::snapshot_once`, `Tx::begin`, `Clock::begin_snapshot`, the body, and each end of an attempt |
+//! | `begin` | `run::attempt`, `run::snapshot_once`, `TVar::alone`, `Tx::begin`, `Clock::begin_snapshot`, the body, and each end of an attempt |
 //! | `read` | `Tx::see_published`, `read::sample`, `validate::by_reader` |
 //! | `snapshot` | `snapshot::read_as_of`, `history::bits_at`, `boxed::newest_at`, `Tx::convert` |
 //! | `commit` | `commit::lock_all`, `finish`, `validate::by_committer`, `publish_with_history`, `retire_one` |
@@ -18,7 +18,7 @@ mod wait;
 
 use crate::mutants::Mutant;
 use crate::oracles::Violation;
-use crate::programs::{Program, Txn, name};
+use crate::programs::{Call, Program, Txn, name};
 use crate::state::{At, Cause, Life, NIL, State, Thread, UNREAD, Word};
 
 /// What a thread does where it could do more than one thing.
@@ -140,6 +140,7 @@ impl<'p> Step<'p> {
         match self.me().at {
             At::Lock { .. } if choice == Choice::GiveWay => self.give_way_while_waiting(),
             At::Lock { var } if self.may_give_up() => self.give_lock_up(var),
+            At::Sample { .. } if self.txn().call == Call::Alone => Blocked,
             At::Sample { var } if self.may_give_up() => self.give_read_up(var),
             At::Recheck { var, .. } | At::AnchorCheck { var, .. } if self.may_give_up() => {
                 self.tell(|| "patience is spent".into());

@@ -3,6 +3,7 @@
 //! The short ways in `Tx::see` are these steps without the waits, or have no effect and are followed by these.
 
 use super::{At, Blocked, Mutant, Outcome, Step, name, show};
+use crate::programs::Call;
 use crate::state::{Cause, Mode, NIL, Read, Why, Word};
 
 /// What a look at a word that was read before tells: `validate::still_holds`.
@@ -29,7 +30,12 @@ impl Step<'_> {
     /// `sample`, the look at the word.
     pub(super) fn sample(&mut self, var: u8) -> Outcome {
         let look = self.word(var);
-        let ignored = self.mutant == Mutant::M8 && !look.is_inline();
+        let ignores = match self.mutant {
+            Mutant::M8 => true,
+            Mutant::X10 => self.txn().call == Call::Alone,
+            _ => false,
+        };
+        let ignored = ignores && !look.is_inline();
         if look.locked && !ignored {
             return Blocked;
         }
@@ -67,7 +73,7 @@ impl Step<'_> {
         }
     }
 
-    /// The table of `read`: anchored, floating or anchoring.
+    /// The table of `read`: anchored, floating or anchoring. Alone, `read::sample_patiently`, any value will do.
     fn judge(&mut self, var: u8, look: Word, value: u8) -> Outcome {
         let me = *self.me();
         if !me.holder
@@ -81,7 +87,7 @@ impl Step<'_> {
             self.give(var, look.node, value);
             return self.run_body();
         }
-        if self.version(look) <= me.rv {
+        if self.version(look) <= me.rv || self.txn().call == Call::Alone {
             return self.take_value(var, look, value);
         }
         if me.read_count < self.program.float_max {
