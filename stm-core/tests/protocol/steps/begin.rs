@@ -2,7 +2,7 @@
 //!
 //! The pin is taken in the same step as the first look at the clock, and given back in the same step as what comes last before
 //! it. What happens between the two elsewhere could only keep more alive, or loosen the order in real time: the model has the
-//! worst case.
+//! worst case. For the same reason each attempt of a `store` or `swap` has a pin of its own here, where `TVar::alone` keeps one.
 
 use super::{At, Mutant, Outcome, Step, Violation, Went, name};
 use crate::programs::{Call, Op};
