@@ -181,7 +181,7 @@ fn as_designed_holds_for_triples() {
 
 /// Finds `mutant` in the program that was made for it, by the oracle that it offends.
 fn finds(mutant: Mutant) {
-    watched("finds a mutant", move || {
+    watched(&format!("finds {mutant:?}"), move || {
         let program = suite::program_against(mutant);
         let report = explore(&program, mutant);
         let Some(found) = report.found else {

@@ -19,7 +19,7 @@ mod wait;
 use crate::mutants::Mutant;
 use crate::oracles::Violation;
 use crate::programs::{Call, Program, Txn, name};
-use crate::state::{At, Cause, Life, NIL, State, Thread, UNREAD, Word};
+use crate::state::{At, Cause, Life, NIL, Node, Record, State, Thread, UNREAD, Word};
 
 /// What a thread does where it could do more than one thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -221,7 +221,7 @@ impl<'p> Step<'p> {
     fn make_node(&mut self, version: u8, prev: u8, value: u8) -> u8 {
         let number = self.state.made;
         self.state.made += 1;
-        self.state.nodes[number as usize] = crate::state::Node {
+        self.state.nodes[number as usize] = Node {
             life: Life::Alive,
             version,
             prev,
@@ -260,7 +260,7 @@ impl<'p> Step<'p> {
         }
     }
 
-    fn record(&mut self) -> &mut crate::state::Record {
+    fn record(&mut self) -> &mut Record {
         let me = self.me();
         let slot = self.program.first_record(self.t, me.txn) + me.attempt as usize;
         &mut self.state.records[slot]
