@@ -243,17 +243,13 @@ impl Program {
     }
 
     pub fn start(&self) -> State {
-        let mut nodes = [Node {
-            life: Life::Alive,
-            version: 0,
-            prev: NIL,
-            value: INITIAL,
-        }; NODES];
+        let mut nodes = [Node::FREED; NODES];
         let mut made = 0;
         let vars = self.forms.map(|form| {
             let word = match form {
                 Inline => Word::UNUSED,
                 Boxed => {
+                    nodes[made as usize].life = Life::Alive;
                     made += 1;
                     Word::of_node(made - 1)
                 }
@@ -264,9 +260,6 @@ impl Program {
                 head: NIL,
             }
         });
-        for node in &mut nodes[made as usize..] {
-            node.life = Life::Freed;
-        }
         let mut threads = [Thread::new(At::Done); THREADS];
         for (t, thread) in threads[..self.threads.len()].iter_mut().enumerate() {
             let starves = self.starving >> t & 1 == 1;

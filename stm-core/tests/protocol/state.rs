@@ -92,6 +92,15 @@ pub struct Node {
     pub value: u8,
 }
 
+impl Node {
+    pub const FREED: Self = Self {
+        life: Life::Freed,
+        version: 0,
+        prev: NIL,
+        value: INITIAL,
+    };
+}
+
 /// `log::Read`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Read {

@@ -252,7 +252,7 @@ impl<'p> Step<'p> {
                 continue;
             }
             // Nothing is left in it, so that states differ in what matters only.
-            node.life = Life::Freed;
+            *node = Node::FREED;
             if self.state.threads.iter().any(|t| t.refs >> number & 1 == 1) {
                 self.report(Violation::UseAfterFree);
             }

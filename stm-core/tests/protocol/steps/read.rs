@@ -206,11 +206,11 @@ impl Step<'_> {
     pub(super) fn give(&mut self, var: u8, node: u8, value: u8) {
         self.tell(|| format!("reads {} = {value}", name(var)));
         self.observe(var, value);
-        let me = self.me_mut();
         if node != NIL {
-            me.refs |= 1 << node;
+            self.look_into(node);
+            self.me_mut().refs |= 1 << node;
         }
-        me.op += 1;
+        self.me_mut().op += 1;
     }
 
     /// `Tx::convert_and_see`.
