@@ -214,6 +214,36 @@ fn new_keys_take_the_room_of_tombstones() {
     assert!(there.entries <= LINKS, "{there:?}");
 }
 
+/// The start of a lookup is deep enough to seldom read a bucket in vain, and not so deep that it looks at many places.
+#[test]
+fn a_lookup_reads_one_bucket() {
+    for compact in [false, true] {
+        for many in [10, 100, 1_500, 4_000] {
+            let map = match compact {
+                true => TMap::compact(RandomState::new()),
+                false => TMap::new(),
+            };
+            (0..many).for_each(|key| put(&map, key));
+            let (too_shallow, too_deep) = snapshot(|s| {
+                let table = root(&map).read_ref(s)?;
+                let start = table.start();
+                let (mut too_shallow, mut too_deep) = (0, 0);
+                for key in 0..many {
+                    let home = table.home(s, mix(map.inner.hasher.hash_one(key)))?;
+                    let depth = u32::from(home.bucket.depth.expect("born"));
+                    too_shallow += u64::from(depth > start);
+                    too_deep += u64::from(depth + 4 < start);
+                }
+                Ok((too_shallow, too_deep))
+            });
+            assert!(too_shallow <= many / 10 + 1, "{too_shallow} of {many}");
+            // The number of buckets is counted in steps of sixteen.
+            let few = many / 10 + 10;
+            assert!(too_deep <= few, "{too_deep} of {many}");
+        }
+    }
+}
+
 /// Gives a key as its own hash, so that a test chooses what splits.
 #[derive(Default)]
 struct Itself(u64);
