@@ -179,6 +179,7 @@ fn with_claims(run: Run, claims: Claims) -> String {
         },
         reference: "a bank",
         crashing: false,
+        busy_threads: 3,
         repeats: 2,
         contenders: vec![Contender {
             model: "a bank",

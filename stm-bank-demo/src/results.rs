@@ -132,6 +132,7 @@ impl ModelResult {
 pub(crate) struct ScenarioResult {
     pub(crate) name: String,
     pub(crate) description: String,
+    /// None where there is no bank: 0.
     pub(crate) accounts: usize,
     pub(crate) threads: usize,
     pub(crate) auditors: usize,

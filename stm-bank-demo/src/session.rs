@@ -206,7 +206,7 @@ fn warnings(scenarios: &[&Scenario], cores: usize) -> Vec<String> {
     }
     let busiest = scenarios
         .iter()
-        .map(|scenario| scenario.busy_threads())
+        .map(|scenario| scenario.busy_threads)
         .max();
     if let Some(threads) = busiest.filter(|&threads| threads > cores) {
         warnings.push(format!(
@@ -226,15 +226,15 @@ fn note_disturbance(
     standings: &[Standing],
     cores: usize,
 ) {
-    // With more threads than cores it is no disturbance, and the user has been told. Models with threads of their own are
-    // more than they seem.
-    let quiet = scenario.busy_threads() <= cores;
+    // With more threads than cores it is no disturbance, and the user has been told.
+    if scenario.busy_threads > cores {
+        return;
+    }
+    // Models with threads of their own are more than they seem.
     let own_threads =
-        |standing: &&Standing| matches!(standing.contender.family, "channel" | "actor");
-    for standing in standings
-        .iter()
-        .filter(|standing| quiet && !own_threads(standing))
-    {
+        |standing: &Standing| matches!(standing.contender.family, "channel" | "actor");
+    let telling = |standing: &&Standing| !standing.is_stuck() && !own_threads(standing);
+    for standing in standings.iter().filter(telling) {
         if worst
             .as_ref()
             .is_none_or(|(share, _)| standing.without_core > *share)
@@ -336,6 +336,56 @@ impl Teller {
     fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::audit::Findings;
+    use crate::models::find;
+    use crate::options::Cli;
+
+    /// The warning about other programs, if a model was without a core for that part of its time.
+    fn told(model: &str, share: f64, findings: Findings, cores: usize) -> Vec<String> {
+        let options = Cli::parse_from(["stm-bank-demo"]).options;
+        let model = find(model).expect("a model of that name");
+        let scenario = Kind::Transfer.scenario(&options, [model]);
+        let standing = Standing {
+            contender: scenario.contenders[0],
+            figures: Vec::new(),
+            without_core: share,
+            findings,
+            latencies: None,
+        };
+        let mut disturbed = None;
+        note_disturbance(&mut disturbed, &scenario, &[standing], cores);
+        afterthoughts(disturbed, std::iter::empty())
+    }
+
+    #[test]
+    fn only_models_that_go_on_and_have_no_threads_of_their_own_tell_of_other_programs() {
+        let warning = told("stm", 0.31, Findings::default(), 2);
+        assert!(warning[0].contains("none for 31 % of the time"), "{warning:?}");
+        let stuck = Findings {
+            deadlock: Some(vec![1, 2]),
+            ..Findings::default()
+        };
+        let poisoned = Findings {
+            broken: Some("poison".to_owned()),
+            ..Findings::default()
+        };
+        for quiet in [
+            told("stm", 0.05, Findings::default(), 2),
+            told("unordered-mutexes", 0.9, stuck, 2),
+            told("ordered-mutexes", 0.9, poisoned, 2),
+            told("owner-thread", 0.9, Findings::default(), 2),
+            told("stm", 0.9, Findings::default(), 1),
+        ] {
+            assert!(quiet.is_empty(), "{quiet:?}");
         }
     }
 }

@@ -67,9 +67,9 @@ impl Tally {
 pub(crate) struct Output {
     pub(crate) per_second: f64,
     pub(crate) tally: Tally,
-    /// The sum of the threads' times.
-    pub(crate) time: Duration,
-    /// Of that, how long they were ready to go on and had no core.
+    /// How long it was watched whether the threads had a core, added up.
+    pub(crate) watched: Duration,
+    /// Of that, how long they were ready to go on and had none.
     pub(crate) without_core: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Output {
         self.tally.done += other.tally.done;
         self.tally.ended += other.tally.ended;
         self.tally.attempts += other.tally.attempts;
-        self.time += other.time;
+        self.watched += other.watched;
         self.without_core += other.without_core;
     }
 }
@@ -122,6 +122,9 @@ impl Shift {
             }
         }
         let mut tally = Tally::default();
+        // Around both looks at `without_core`, or a thread that loses its core at one of them would seem to have been
+        // without it for longer than it was watched: many times as long, where the round has ended early.
+        let watch = Instant::now();
         let without_core_before = without_core();
         let begin = Instant::now();
         loop {
@@ -131,11 +134,12 @@ impl Shift {
             }
         }
         let time = begin.elapsed();
+        let without_core = without_core().saturating_sub(without_core_before);
         Output {
             per_second: tally.done as f64 / time.as_secs_f64(),
             tally,
-            time,
-            without_core: without_core().saturating_sub(without_core_before),
+            watched: watch.elapsed(),
+            without_core,
         }
     }
 
@@ -191,4 +195,33 @@ fn without_core() -> Duration {
     let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let waited = stat.split_whitespace().nth(1);
     Duration::from_nanos(waited.and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watchdog::watched;
+    use std::thread;
+
+    /// Threads that are over as soon as they begin, and so many of them that they push each other off the cores.
+    #[test]
+    fn nobody_is_without_a_core_for_longer_than_it_is_watched() {
+        const THREADS: usize = 32;
+        watched("threads that crowd", Duration::from_secs(60), || {
+            for _ in 0..20 {
+                let shift = &Shift::new(THREADS);
+                let timing = Timing::with_warm_up(Duration::from_millis(1));
+                thread::scope(|s| {
+                    let crowd: Vec<_> = (0..THREADS)
+                        .map(|_| s.spawn(|| shift.work(|tally| tally.count(true))))
+                        .collect();
+                    shift.direct(timing, None::<fn() -> Look>);
+                    for one in crowd {
+                        let output = one.join().expect("nothing panics");
+                        assert!(output.without_core <= output.watched, "{output:?}");
+                    }
+                });
+            }
+        });
+    }
 }

@@ -33,8 +33,7 @@ fn model(scenario: &Scenario, standing: &Standing) -> ModelResult {
     let (work, audits) = (figures.next(), figures.next());
 
     let broken = findings.break_claims(contender.claims, scenario.crashing);
-    // What was counted until it stood still says nothing.
-    let stuck = findings.deadlock.is_some() || findings.broken.is_some();
+    let stuck = standing.is_stuck();
     let work = work.filter(|work| !stuck && work.per_second.max > 0.0);
     let audits = audits.filter(|audits| !stuck && audits.per_second.max > 0.0);
     ModelResult {

@@ -83,7 +83,7 @@ fn a_run_prints_the_table_and_finds_nothing_wrong() {
         "transfers, 2 threads",
         "hot: 8 accounts, 2 threads",
         "audited: 1 moving, 1 auditing",
-        "waiting for cover, 2 threads",
+        "waiting for cover, 8 customers",
         "every model, 16 accounts: transfers, 2 threads",
         "every model, 16 accounts: audited",
         "ordered-mutexes",
@@ -122,8 +122,8 @@ fn one_thread_and_no_auditor_leave_out_what_they_cannot_show() {
     assert!(!stdout.contains("tries an audit"), "{stdout}");
     assert!(!stdout.contains("transfers, 2 threads"), "{stdout}");
     assert!(
-        stdout.contains("waiting for cover, 2 threads"),
-        "waiting takes two:\n{stdout}"
+        stdout.contains("waiting for cover, 4 customers"),
+        "waiting takes more than one:\n{stdout}"
     );
 }
 
