@@ -27,6 +27,13 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// A ratio of something to itself.
+    pub(crate) const ONE: Self = Self {
+        median: 1.0,
+        min: 1.0,
+        max: 1.0,
+    };
+
     /// Itself, if all of it is a number (R2).
     pub(crate) fn finite(self) -> Option<Self> {
         [self.median, self.min, self.max]
@@ -142,13 +149,8 @@ pub(crate) struct ScenarioResult {
 impl ScenarioResult {
     /// The model that the others are relative to, if it is among them.
     pub(crate) fn reference(&self) -> Option<&str> {
-        let one = Spread {
-            median: 1.0,
-            min: 1.0,
-            max: 1.0,
-        };
         let mut models = self.models.iter();
-        let reference = models.find(|result| result.relative == Some(one))?;
+        let reference = models.find(|result| result.relative == Some(Spread::ONE))?;
         Some(&reference.model)
     }
 }

@@ -293,6 +293,37 @@ pub(crate) fn by_default(options: &Options) -> Vec<Scenario> {
     list
 }
 
+/// Transfers on more and more threads, up to more than there are cores: what the report shows beside the comparison.
+pub(crate) fn by_threads(
+    options: &Options,
+    cores: usize,
+) -> impl Iterator<Item = (usize, Scenario)> {
+    let one_of_each_family = [
+        "ordered-mutexes",
+        "stm",
+        "global-mutex",
+        "arc-swap",
+        "owner-thread",
+    ];
+    let briefly = Options {
+        duration: options.duration.min(BRIEF),
+        repeats: options.repeats.min(3),
+        ..options.clone()
+    };
+    let most = 2 * cores.max(options.threads).max(2);
+    let threads = (0..).map(|doubled| 1 << doubled);
+    let threads = threads.take_while(move |&threads| threads <= most);
+    threads.map(move |threads| {
+        let options = Options {
+            threads,
+            ..briefly.clone()
+        };
+        let chosen = |model: &&Model| one_of_each_family.contains(&model.name);
+        let models = MODELS.iter().filter(chosen);
+        (threads, Kind::Transfer.scenario(&options, models))
+    })
+}
+
 /// The scenarios asked for, or all that the models can do.
 pub(crate) fn asked_for(options: &Options, kinds: &[Kind], models: &[&Model]) -> Vec<Scenario> {
     // What was not asked for by name is not missed.

@@ -131,7 +131,7 @@ fn section(scenario: &ScenarioResult, page: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn figure(Plot { title, svg }: &Plot, page: &mut String) -> std::fmt::Result {
+fn figure(Plot { title, svg, .. }: &Plot, page: &mut String) -> std::fmt::Result {
     let title = escape(title);
     writeln!(page, "<h3>{title}</h3>\n<div class=\"scroll\">{svg}</div>")
 }

@@ -32,6 +32,9 @@ mod schema;
 mod table;
 mod units;
 
+pub(crate) use table::wrapped;
+pub(crate) use units::{duration, number, rate, ratio, verdict};
+
 use std::io;
 
 use clap::ValueEnum;
@@ -78,6 +81,19 @@ pub(crate) fn write(
 /// The report as a page that stands alone.
 pub(crate) fn html(report: &Report) -> String {
     html::page(report)
+}
+
+/// The plot that shows most, as a picture that stands alone; nothing if nobody came to a figure.
+pub(crate) fn svg(report: &Report) -> Option<String> {
+    let swept = || report.sweep.as_ref().and_then(plots::swept);
+    let scenario = || report.scenarios.first();
+    let plot = match scenario() {
+        None => swept(),
+        Some(scenario) => [plots::audits, plots::relative, plots::latency]
+            .iter()
+            .find_map(|plot| plot(scenario)),
+    };
+    plot.map(plots::Plot::alone)
 }
 
 /// One model in one scenario, for the forms that have a line for each.
