@@ -332,10 +332,23 @@ pub(crate) fn asked_for(options: &Options, kinds: &[Kind], models: &[&Model]) ->
     let kinds = if kinds.is_empty() { all } else { kinds }
         .iter()
         .filter(possible);
+    // What was named twice runs once.
+    let (mut names, mut seen) = (Vec::new(), Vec::new());
+    let models = models.iter().copied();
+    let models: Vec<&Model> = models
+        .filter(|model| first_time(&mut names, model.name))
+        .collect();
+    let kinds = kinds.filter(|kind| first_time(&mut seen, **kind));
     let scenarios = kinds.map(|kind| kind.scenario(options, models.iter().copied()));
     scenarios
         .filter(|scenario| !scenario.contenders.is_empty())
         .collect()
+}
+
+fn first_time<T: PartialEq>(seen: &mut Vec<T>, what: T) -> bool {
+    let first = !seen.contains(&what);
+    seen.push(what);
+    first
 }
 
 fn threads(count: usize) -> String {
