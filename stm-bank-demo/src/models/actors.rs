@@ -338,3 +338,44 @@ impl CrashingBank for Actors {
         self.try_transfer(from, to, amount, &mut 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::watchdog::watched;
+
+    #[test]
+    fn who_finds_a_mailbox_full_sends_nothing_until_there_is_a_place() {
+        watched("a full mailbox", Duration::from_secs(60), || {
+            let bank = Actors::open(2, 1000);
+            let directory = &bank.directory;
+            bank.runtime.block_on(async {
+                let all = u32::try_from(PLACES).expect("few");
+                let full = directory.places[0].acquire_many(all).await;
+                let mut transfer = pin!(directory.transfer(0, 1, 10));
+                poll_fn(|cx| {
+                    assert!(transfer.as_mut().poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                // Behind whatever that may have sent: a mailbox is served in order.
+                let (answer, balance) = oneshot();
+                let asked = directory
+                    .actor(0)
+                    .send_message(Message::Balance(answer.into()));
+                asked.expect("the actor lives");
+                assert_eq!(balance.await.ok(), Some(1000), "nothing was asked before");
+                drop(full);
+                assert!(transfer.await.is_ok_and(|done| done));
+            });
+            assert_eq!(bank.balances(), [990, 1010]);
+            let free = directory.places.iter().map(Semaphore::available_permits);
+            assert_eq!(free.collect::<Vec<_>>(), [PLACES; 2], "all are given back");
+        });
+    }
+}
