@@ -1,6 +1,7 @@
 //! Runs that end before their time: by a deadlock, by an interrupt, by the watchdog.
 
-use std::io::{BufRead, BufReader, Read};
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -9,6 +10,9 @@ use std::time::Duration;
 use assert_cmd::cargo::cargo_bin;
 
 use crate::{LIMIT, Run, row, run, run_within};
+
+/// By then a run that is to stop has stopped, on any machine. Each would take minutes otherwise.
+const SOON: Duration = Duration::from_secs(20);
 
 /// An end to a child that hangs, when the test fails.
 struct Killed(Child);
@@ -38,7 +42,7 @@ fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 /// All lines until the pipe is closed.
 fn rest(lines: &mpsc::Receiver<String>, mut said: String) -> String {
     loop {
-        match lines.recv_timeout(LIMIT) {
+        match lines.recv_timeout(SOON) {
             Ok(line) => said = said + &line + "\n",
             Err(mpsc::RecvTimeoutError::Disconnected) => return said,
             Err(mpsc::RecvTimeoutError::Timeout) => panic!("the program hangs: {said}"),
@@ -105,7 +109,7 @@ fn an_interrupt_ends_it_with_what_was_measured() {
     assert!(stdout.contains("Interrupted: "), "{stdout}");
 }
 
-/// Whatever its threads do, wait, or leave to threads of their own: a round that would take half a minute does not.
+/// Whatever its threads do, wait, or leave to threads of their own: a round that would take two minutes does not.
 #[test]
 fn an_interrupt_ends_every_kind_of_work() {
     for (scenario, models) in [
@@ -118,9 +122,9 @@ fn an_interrupt_ends_every_kind_of_work() {
         ("pipeline", "pipeline-stm"),
         ("pipeline", "pipeline-channels"),
     ] {
-        let mut args = vec![
-            "compare", "-r", "2", "-d", "40s", "-n", "16", "--format", "json",
-        ];
+        let mut args: Vec<_> = "compare -r 2 -w 60s -d 60s -n 16 --format json"
+            .split(' ')
+            .collect();
         args.extend(["-s", scenario, "-m", models]);
         let Run {
             code,
@@ -163,28 +167,16 @@ fn an_interrupt_ends_the_tour_and_the_guide() {
     assert!(!guide.stdout.contains("one machine"), "{guide:?}");
 }
 
-/// In a round of a minute, in a quarter of which it must all be over: a deadlock is found when it is there, and not when
+/// In a round of two minutes, which must be over long before: a deadlock is found when it is there, and not when
 /// the round ends; and the other models get their turn, so nobody keeps the cores from them.
 #[test]
 fn a_deadlock_is_told_with_its_accounts_and_the_others_go_on() {
-    const ROUND: &str = "60s";
-    let deadlocking = [
-        "run",
-        "unordered-mutexes",
-        "-s",
-        "hot",
-        "-t",
-        "4",
-        "-r",
-        "1",
-        "-d",
-        ROUND,
-    ];
+    let deadlocking = "run unordered-mutexes -s hot -t 4 -r 1 -w 60s -d 60s";
     let Run {
         code,
         stdout,
         stderr,
-    } = run_within(Duration::from_secs(15), &deadlocking);
+    } = run_within(SOON, &deadlocking.split(' ').collect::<Vec<_>>());
     assert_eq!(code, Some(0), "it claims nothing else: {stdout}{stderr}");
     let shown = row(&stdout, "unordered-mutexes");
     assert!(shown.contains("DEADLOCK"), "{stdout}");
@@ -228,4 +220,33 @@ fn a_round_that_does_not_end_in_time_is_told_and_ends_the_program() {
         "{stderr}"
     );
     assert_eq!(stdout, "");
+}
+
+/// How it ends if its results go there.
+fn ends_with_results_to(to: impl Into<Stdio>) -> (Option<i32>, String) {
+    let list = Command::new(cargo_bin!("stm-bank-demo"))
+        .arg("list")
+        .stdin(Stdio::null())
+        .stdout(to)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut list = Killed(list);
+    let told = rest(&lines(list.0.stderr.take().expect("piped")), String::new());
+    (list.0.wait().expect("it has ended").code(), told)
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is_one() {
+    let (reader, writer) = io::pipe().expect("the system has pipes");
+    drop(reader);
+    assert_eq!(ends_with_results_to(writer), (Some(0), String::new()));
+
+    // Linux has a disk that is always full.
+    let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
+        return;
+    };
+    let (code, told) = ends_with_results_to(full);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("the results could not be written"), "{told}");
 }
