@@ -22,6 +22,8 @@ struct Shown {
     kind: Kind,
     models: &'static [&'static str],
     tells: Tells,
+    /// Whether it is about a state that is small.
+    small: bool,
 }
 
 /// What a figure is about.
@@ -59,6 +61,7 @@ const ROWS: [Row; 8] = [
                 "metrics-mutex",
             ],
             tells: Tells::Rates,
+            small: false,
         }],
     },
     Row {
@@ -69,6 +72,7 @@ const ROWS: [Row; 8] = [
             kind: Kind::Hot,
             models: &["global-mutex", "stm", "ordered-mutexes"],
             tells: Tells::Rates,
+            small: false,
         }],
     },
     Row {
@@ -79,6 +83,7 @@ const ROWS: [Row; 8] = [
             kind: Kind::Audit,
             models: &["arc-swap", "rwlock", "ordered-mutexes"],
             tells: Tells::Audits,
+            small: true,
         }],
     },
     Row {
@@ -90,12 +95,14 @@ const ROWS: [Row; 8] = [
                 kind: Kind::Metrics,
                 models: &["metrics-accountant", "metrics-mutex"],
                 tells: Tells::Rates,
+                small: false,
             },
             // Where it ends: two channels that must be read together.
             Shown {
                 kind: Kind::Pipeline,
                 models: &["pipeline-channels", "pipeline-stm", "pipeline-condvars"],
                 tells: Tells::Rates,
+                small: false,
             },
         ],
     },
@@ -107,6 +114,7 @@ const ROWS: [Row; 8] = [
             kind: Kind::Crash,
             models: &["ractor", "ordered-mutexes", "parking-lot"],
             tells: Tells::Verdicts,
+            small: false,
         }],
     },
     Row {
@@ -118,16 +126,19 @@ const ROWS: [Row; 8] = [
                 kind: Kind::Audit,
                 models: &["stm", "optimistic", "ordered-mutexes"],
                 tells: Tells::Audits,
+                small: false,
             },
             Shown {
                 kind: Kind::Choose,
                 models: &["stm", "ordered-mutexes"],
                 tells: Tells::Rates,
+                small: false,
             },
             Shown {
                 kind: Kind::Wait,
                 models: &["stm", "condvars"],
                 tells: Tells::Rates,
+                small: false,
             },
         ],
     },
@@ -139,6 +150,7 @@ const ROWS: [Row; 8] = [
             kind: Kind::Transfer,
             models: &["stm", "ordered-mutexes"],
             tells: Tells::Latency,
+            small: false,
         }],
     },
     Row {
@@ -149,9 +161,13 @@ const ROWS: [Row; 8] = [
             kind: Kind::Audit,
             models: &["ractor", "account-threads"],
             tells: Tells::Verdicts,
+            small: false,
         }],
     },
 ];
+
+/// Accounts, where the state is small.
+const SMALL: usize = 64;
 
 /// Measures all rows; the guide and the exit code. `Err`: why that cannot be done.
 pub(crate) fn guide(options: &Options) -> Result<(String, u8), String> {
@@ -215,15 +231,21 @@ impl Shown {
 
     /// What one types to see more of it.
     fn command(&self) -> String {
-        format!(
-            "compare -s {} -m {}",
-            self.kind.name(),
-            self.models.join(",")
-        )
+        let few = if self.small {
+            format!(" -n {SMALL}")
+        } else {
+            String::new()
+        };
+        let (kind, models) = (self.kind.name(), self.models.join(","));
+        format!("compare -s {kind} -m {models}{few}")
     }
 
     fn measure(&self, options: &Options, limits: Limits, teller: &mut Teller) -> ScenarioResult {
-        let scenario = self.kind.scenario(options, self.models());
+        let mut options = options.clone();
+        if self.small {
+            options.accounts = SMALL;
+        }
+        let scenario = self.kind.scenario(&options, self.models());
         teller.begin(&scenario.name);
         let standings = scenario.compare(limits, |model| teller.step(model));
         summarize(&scenario, &standings)

@@ -88,24 +88,12 @@ fn head(report: &Report, page: &mut String) -> std::fmt::Result {
          the whisker the range, and a hollow bar belongs to a model whose verdict is not OK.</p>\n",
     );
     page.push_str("<ul class=\"key\">\n");
-    for family in families(report) {
+    for family in super::families(super::lines(report)) {
         let marker = chart::marker_alone(family);
         writeln!(page, "<li>{marker}{}</li>", escape(family))?;
     }
     page.push_str("</ul>\n");
     Ok(())
-}
-
-/// All families of the report, each once.
-fn families(report: &Report) -> Vec<&str> {
-    let mut families = Vec::new();
-    for line in super::lines(report) {
-        let family = line.result.family.as_str();
-        if !families.contains(&family) {
-            families.push(family);
-        }
-    }
-    families
 }
 
 fn section(scenario: &ScenarioResult, page: &mut String) -> std::fmt::Result {

@@ -93,7 +93,21 @@ pub(crate) fn svg(report: &Report) -> Option<String> {
             .iter()
             .find_map(|plot| plot(scenario)),
     };
-    plot.map(plots::Plot::alone)
+    let result = |line: &Line<'_>| scenario().is_none_or(|of| std::ptr::eq(of, line.scenario));
+    let families = families(lines(report).filter(result));
+    plot.map(|plot| plot.alone(&families))
+}
+
+/// The families of these lines, each once.
+fn families<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<&'a str> {
+    let mut families = Vec::new();
+    for line in lines {
+        let family = line.result.family.as_str();
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    families
 }
 
 /// One model in one scenario, for the forms that have a line for each.

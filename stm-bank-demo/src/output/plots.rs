@@ -45,9 +45,10 @@ impl Plot {
         }
     }
 
-    /// With its title, on a page of its own: white, whatever the page around it is.
-    pub(super) fn alone(self) -> String {
-        chart::on_paper(&format!("{}: {}", self.place, self.title), &self.svg)
+    /// With its title and a key, on a page of its own: white, whatever the page around it is.
+    pub(super) fn alone(&self, families: &[&str]) -> String {
+        let title = format!("{}: {}", self.place, self.title);
+        chart::on_paper(&title, families, &self.svg)
     }
 }
 
