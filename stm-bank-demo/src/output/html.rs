@@ -188,8 +188,9 @@ fn swept(sweep: &Sweep, page: &mut String) -> std::fmt::Result {
     let param = escape(&sweep.param);
     writeln!(page, "<h2>Throughput by {param}</h2>")?;
     if let Some((_, scenario)) = sweep.points.first() {
-        let (name, description) = (escape(&scenario.name), escape(&scenario.description));
-        writeln!(page, "<p>{name}: {description}; commits/s.</p>")?;
+        // Its name is of the first value alone.
+        let description = escape(&scenario.description);
+        writeln!(page, "<p>{description}; commits/s.</p>")?;
     }
     page.push_str("<div class=\"scroll\"><table>\n<thead><tr><th>model</th>");
     for (value, _) in &sweep.points {
