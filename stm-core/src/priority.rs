@@ -5,7 +5,9 @@
 //! A long transaction that writes loses against any stream of short ones: each of them invalidates what it has read.
 //! Stopping everybody until it is through would be a cure worse than the disease, and it deadlocks as soon as the long one
 //! waits for somebody who is stopped. So a starving transaction takes the one token of the process and announces *what it
-//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice.
+//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice. What it only
+//! writes it announces before it locks: a variable that others keep locked for long, one after the other
+//! ([`crate::undecided`]), would hardly ever be free for it.
 //!
 //! # The race, and why the holder gets through
 //!
@@ -32,7 +34,9 @@
 //!   set before the token leads there.
 //! - Q2  Nobody waits for the token, or for its release, inside a transaction or with a lock held. Nor pinned, but for single
 //!   stores (`TVar::store`, `swap`), whose wait ends with the lease.
-//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor.
+//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor; and before it calls a decider, which
+//!   needs no more protection than its locks, and may take long or wait for somebody who stands in line. (The one wait that
+//!   it keeps the token for, because it would starve otherwise, ends with the lease: see [`crate::undecided`].)
 //! - Q4  A lease that has run out stops nobody, and whoever wants the token takes it over: a holder that waits for somebody who
 //!   is stopped by it, or who wants the token himself (it joins a thread), holds up the world for that long and no longer.
 //!   It doubles with each attempt that fails under the token in one call, so every call has a lease that is long enough
@@ -54,7 +58,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use crate::alarm::Alarm;
 use crate::block::Pinned;
+use crate::diagnostics::origin::Origin;
+use crate::shield;
 use crate::sync::{AtomicU64, Ordering, statics, yield_now};
 
 /// Failures after which a call wants the token.
@@ -295,6 +302,16 @@ impl Tenure {
         let line = line();
         line.held == Some(self) && (cfg!(loom) || line.lease_left().is_some())
     }
+
+    /// When that ends, which may have been. None: never, as the models have no time.
+    pub(crate) fn lease_end(self) -> Option<Instant> {
+        if cfg!(loom) {
+            return None;
+        }
+        let line = line();
+        let end = line.lease_ends.filter(|_| line.held == Some(self));
+        Some(end.unwrap_or_else(Instant::now))
+    }
 }
 
 /// How a wish for the token ended.
@@ -388,6 +405,8 @@ pub(crate) fn poll_release(waker: &Waker) -> Option<TaskWait> {
 #[derive(Debug)]
 pub(crate) struct Holder {
     tenure: Tenure,
+    /// Whose attempt it is.
+    origin: Origin,
     class: usize,
     reads: usize,
 }
@@ -395,7 +414,7 @@ pub(crate) struct Holder {
 impl Holder {
     /// Begins an attempt under the token, after `failed` such of the same call, with an empty filter and a new lease. None if
     /// somebody else has taken it over (Q4).
-    pub(crate) fn begin(tenure: Tenure, failed: u32) -> Option<Self> {
+    pub(crate) fn begin(tenure: Tenure, failed: u32, origin: Origin) -> Option<Self> {
         let mut line = line();
         if line.held != Some(tenure) {
             return None;
@@ -403,6 +422,7 @@ impl Holder {
         line.renew_lease(failed);
         let this = Self {
             tenure,
+            origin,
             class: 0,
             reads: 0,
         };
@@ -415,6 +435,10 @@ impl Holder {
 
     pub(crate) fn tenure(&self) -> Tenure {
         self.tenure
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 
     fn filter(&self) -> &'static Filter {
@@ -450,9 +474,22 @@ impl Holder {
 
 /// Gives the token back, unless it has been taken over.
 pub(crate) fn release(tenure: Tenure) {
+    wake(free(tenure));
+}
+
+/// As [`release`], by somebody who has variables locked: wakers are user code, so another thread runs them.
+pub(crate) fn release_under_locks(tenure: Tenure) {
+    let tasks = free(tenure);
+    if !tasks.is_empty() {
+        Alarm::ring_now(move || wake(tasks));
+    }
+}
+
+#[must_use = "tasks wait for the token"]
+fn free(tenure: Tenure) -> Vec<Waker> {
     let mut line = line();
     if line.held != Some(tenure) {
-        return;
+        return Vec::new();
     }
     TOKEN.set(0);
     line.held = None;
@@ -461,8 +498,12 @@ pub(crate) fn release(tenure: Tenure) {
     let tasks = std::mem::take(&mut line.tasks);
     drop(line);
     CHANGED.notify_all();
-    for task in tasks.into_values() {
-        crate::shield::run(|| task.wake());
+    tasks.into_values().collect()
+}
+
+fn wake(tasks: Vec<Waker>) {
+    for task in tasks {
+        shield::run(|| task.wake());
     }
 }
 
