@@ -1,5 +1,6 @@
 //! What bodies return.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use crate::cause::Control;
@@ -38,6 +39,16 @@ impl<E> From<Control> for Abort<E> {
     #[inline(always)]
     fn from(control: Control) -> Self {
         Self::Control(control)
+    }
+}
+
+/// A body that has no error of its own can pass on what [`Tx::decide`](crate::Tx::decide) and others return that have one.
+impl From<Abort<Infallible>> for Control {
+    fn from(abort: Abort<Infallible>) -> Self {
+        match abort {
+            Abort::Control(control) => control,
+            Abort::User(never) => match never {},
+        }
     }
 }
 

@@ -88,10 +88,10 @@ fn needs<T: Value>(var: &TVar<T>, way: usize, most: &AtomicU32) {
             Ok(())
         }),
         7 => {
-            _ = block_on(atomically_async(|tx| {
+            block_on(atomically_async(|tx| {
                 note(tx);
                 var.modify(tx, |v| v)
-            }))
+            }));
         }
         _ => {
             _ = decided(
