@@ -21,6 +21,7 @@ use std::panic::Location;
 
 use crate::diagnostics::stats::{Membership, Tally};
 use crate::log::{Aftermath, Log, PutOff};
+#[cfg(not(loom))]
 use crate::pool;
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
