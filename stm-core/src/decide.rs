@@ -84,7 +84,8 @@ impl Tx<'_> {
     /// what the other writes: rows that they append to a store tell what really happened. Those of others run side by side. A
     /// transaction that has written nothing may ask, too: nothing that it has read changes before the answer.
     ///
-    /// The error is the body's: in [`atomically`](crate::atomically), where there is none, `Decision::Abort` does not compile.
+    /// The error is the body's, so it needs one that can fail, as that of [`try_atomically`](crate::try_atomically). Where a body
+    /// cannot, as in [`atomically`](crate::atomically), neither can its decider: see [`Abort::into_control`].
     ///
     /// # What it cannot promise
     ///
@@ -149,14 +150,14 @@ impl Tx<'_> {
     /// assert_eq!((balance.load(), number.load()), (70, 1));
     /// ```
     ///
-    /// Where the body has no error of its own, the decider has none:
+    /// A body that cannot fail, with a decider that can, does not compile,
     ///
     /// ```compile_fail,E0277
     /// use stm_core::{atomically, Decision};
     /// atomically(|tx| Ok(tx.decide(|| Decision::Abort("no"))?));
     /// ```
     ///
-    /// and neither has it one of another type:
+    /// and neither does one with an error of another type:
     ///
     /// ```compile_fail,E0277
     /// use stm_core::{try_atomically, Decision};

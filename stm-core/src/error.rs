@@ -42,12 +42,25 @@ impl<E> From<Control> for Abort<E> {
     }
 }
 
-/// A body that has no error of its own can pass on what [`Tx::decide`](crate::Tx::decide) and others return that have one.
-impl From<Abort<Infallible>> for Control {
-    fn from(abort: Abort<Infallible>) -> Self {
-        match abort {
-            Abort::Control(control) => control,
-            Abort::User(never) => match never {},
+impl Abort<Infallible> {
+    /// What is left where there can be no error of its own: for bodies that return a [`Stm`], as
+    /// `tx.decide(..).map_err(Abort::into_control)?`.
+    ///
+    /// ```
+    /// use stm_core::{atomically, Abort, Decision, TVar};
+    ///
+    /// let x = TVar::new(1);
+    /// atomically(|tx| {
+    ///     x.write(tx, 2)?;
+    ///     tx.decide(|| Decision::Commit).map_err(Abort::into_control)
+    /// });
+    /// assert_eq!(x.load(), 2);
+    /// ```
+    #[must_use]
+    pub fn into_control(self) -> Control {
+        match self {
+            Self::Control(control) => control,
+            Self::User(never) => match never {},
         }
     }
 }

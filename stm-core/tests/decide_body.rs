@@ -71,11 +71,11 @@ fn a_refusal_is_its_branchs() {
             tx.or_else(
                 |tx| {
                     scribble(tx, &all, 7)?;
-                    Ok(ask(tx, &asked, "left", Decision::Retry)?)
+                    ask(tx, &asked, "left", Decision::Retry).map_err(Abort::into_control)
                 },
                 |tx| {
                     scribble(tx, inner, 2)?;
-                    Ok(ask(tx, &asked, "right", Decision::Commit)?)
+                    ask(tx, &asked, "right", Decision::Commit).map_err(Abort::into_control)
                 },
             )
         });
@@ -134,7 +134,9 @@ fn a_branch_that_was_not_asked_asks_nobody() {
     watched("decide_not_asked", || {
         let x = TVar::new(0);
         let asked = Asked::default();
-        let commit = |tx: &mut Tx<'_>, who| ask(tx, &asked, who, Decision::Commit);
+        let commit = |tx: &mut Tx<'_>, who| {
+            ask(tx, &asked, who, Decision::Commit).map_err(Abort::into_control)
+        };
         atomically(|tx| {
             tx.or_else(
                 |tx| {
@@ -142,17 +144,14 @@ fn a_branch_that_was_not_asked_asks_nobody() {
                     if x.read(tx)? == 1 {
                         return retry();
                     }
-                    Ok(commit(tx, "left")?)
+                    commit(tx, "left")
                 },
-                |tx| Ok(commit(tx, "right")?),
+                |tx| commit(tx, "right"),
             )
         });
         assert_eq!((asked.take(), x.load()), (vec!["right"], 0));
         let won = atomically(|tx| {
-            let won = tx.or_else(
-                |tx| Ok(commit(tx, "left").map(|()| "left")?),
-                |_| Ok("right"),
-            )?;
+            let won = tx.or_else(|tx| commit(tx, "left").map(|()| "left"), |_| Ok("right"))?;
             Ok(won)
         });
         assert_eq!((won, asked.take()), ("left", vec!["left"]));
@@ -179,7 +178,8 @@ fn nothing_need_be_written() {
             tx.decide(|| {
                 made = Some("by the store");
                 Decision::Commit
-            })?;
+            })
+            .map_err(Abort::into_control)?;
             Ok(made)
         });
         assert_eq!(made, Some("by the store"));
@@ -297,8 +297,7 @@ fn a_scope_cannot_fail_when_it_has_decided() {
         let x = TVar::new(0);
         let bump = |tx: &mut Tx<'_>| -> Stm<()> {
             x.modify(tx, |n| n + 1)?;
-            tx.decide(|| Decision::Commit)?;
-            Ok(())
+            tx.decide(|| Decision::Commit).map_err(Abort::into_control)
         };
         let messages = [
             panic_of(|| {
@@ -358,7 +357,7 @@ fn a_panic_that_is_caught_dooms() {
                     })
                 });
                 match catch_unwind(asking) {
-                    Ok(answer) => answer?,
+                    Ok(answer) => answer.map_err(Abort::into_control)?,
                     Err(_) => assert!(x.read(tx).is_err(), "doomed"),
                 }
                 Ok(if first { 1 } else { 2 })
@@ -378,7 +377,8 @@ fn references_outlive_the_decision() {
             new.write(tx, Boxed::of(3))?;
             let pending = new.read_ref(tx)?;
             old.write(tx, Boxed::of(4))?;
-            tx.decide(|| Decision::Commit)?;
+            tx.decide(|| Decision::Commit)
+                .map_err(Abort::into_control)?;
             elsewhere(|| {
                 for _ in 0..200 {
                     old.store(Boxed::of(5));
@@ -401,7 +401,8 @@ fn a_task_may_decide() {
         let seen = block_on(atomically_async(|tx| {
             let n = x.read(tx)?;
             x.write(tx, n + 1)?;
-            tx.decide(|| Decision::Commit)?;
+            tx.decide(|| Decision::Commit)
+                .map_err(Abort::into_control)?;
             Ok(n)
         }));
         assert_eq!((seen, x.load()), (1, 2));

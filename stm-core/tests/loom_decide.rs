@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use loom::thread;
 use loom_common::{Boxed, Value, Var, explore, pair};
-use stm_core::{Decision, atomically};
+use stm_core::{Abort, Decision, atomically};
 
 /// Reads one, writes one more to the other, and appends itself to the rows (four bits each) when it is asked: who it is, and what
 /// it has read.
@@ -28,8 +28,8 @@ fn skewed<A: Value, B: Value>(read: Var<A>, written: Var<B>, who: u64, rows: &At
             thread::yield_now();
             rows.store(before << 4 | who << 2 | n, Ordering::Relaxed);
             Decision::Commit
-        })?;
-        Ok(())
+        })
+        .map_err(Abort::into_control)
     });
 }
 
@@ -65,7 +65,8 @@ fn nothing_changes_before_the_answer<T: Value>() {
             tx.decide(|| {
                 thread::yield_now();
                 Decision::Commit
-            })?;
+            })
+            .map_err(Abort::into_control)?;
             Ok(n)
         });
         let after = writer.join().unwrap();

@@ -12,7 +12,7 @@ use common::sight::labelled;
 use common::{poll, wait_until, watched_alone};
 use stm_core::diagnostics::{Awaited, Cause, Sleeper, stats, waiting};
 use stm_core::{
-    Decision, Stopped, TVar, Transaction, Tx, atomically, atomically_async, check, snapshot,
+    Abort, Decision, Stopped, TVar, Transaction, Tx, atomically, atomically_async, check, snapshot,
 };
 
 #[test]
@@ -86,8 +86,8 @@ fn while_undecided(var: &TVar<i64>, beside: impl FnOnce()) {
                     // Also when `beside` has panicked.
                     let _ = over.recv();
                     Decision::Commit
-                })?;
-                Ok(())
+                })
+                .map_err(Abort::into_control)
             });
         });
         asked.recv().expect("it is asked");
@@ -101,7 +101,8 @@ fn while_undecided(var: &TVar<i64>, beside: impl FnOnce()) {
 fn waiting_shows_who_sleeps_until_a_decision() {
     watched_alone("waiting_shows_who_sleeps_until_a_decision", || {
         let (till, other) = (labelled::<i64>("till"), labelled::<i64>("other"));
-        let ways: [(&str, fn(&TVar<i64>)); 6] = [
+        type Way = (&'static str, fn(&TVar<i64>));
+        let ways: [Way; 6] = [
             ("buy", |till| {
                 let buy = Transaction::new().named("buy");
                 buy.run(|tx| till.modify(tx, |n| n + 1)).expect("no limits");
