@@ -33,7 +33,7 @@
 //!   nothing is published, and the token of priority is not held (Q3).
 //! - E3  An attempt that is a snapshot asks none: it may have read what is not the newest, and that cannot be locked.
 //! - E4  After Commit the attempt is over but for its body's end: nothing reads or writes in it, nothing undoes or repeats it.
-//! - E5  After a refusal it is as before, savepoints included: nothing of the log was moved or changed.
+//! - E5  After a refusal it is as before, savepoints included: nothing of the log was moved or changed. (More may be buried.)
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -22,7 +22,7 @@
 //! | who | where |
 //! |---|---|
 //! | an update, a committer | the attempt ends ([`Cause::Undecided`](crate::cause::Cause)), the call sleeps or its task is pending |
-//! | a snapshot; `load`, `store`, `swap`, `glance` | in place, pinned: the committer is pinned for as long anyway |
+//! | a snapshot, but an attempt that has become one before any has failed; `load`, `store`, `swap`, `glance` | in place, pinned: the committer is pinned for as long anyway |
 //! | a snapshot that a task runs, or that has a deadline | the attempt ends |
 //! | the holder of the token | in place, so that its filter keeps the next off, not beyond its lease; then the attempt ends |
 //!

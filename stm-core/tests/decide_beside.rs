@@ -4,15 +4,14 @@
 
 mod common;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
-use common::decided::{decided, with_decider};
-use common::fire::{Boxed, elsewhere, under_fire};
-use common::{Rng, Value, Wakes, block_on, on_threads, poll, seed, wait_until, watched};
+use common::decided::decided;
+use common::fire::{Boxed, under_fire};
+use common::{Rng, Value, Wakes, block_on, on_threads, poll, seed, watched};
 use stm_core::{
     Abort, Decision, Stm, Stopped, TVar, Transaction, Tx, atomically, atomically_async, check,
     snapshot,
@@ -420,164 +419,43 @@ fn everybody_sees_all_or_nothing() {
     });
 }
 
-/// P4, against others that keep what it needs locked nearly all the time, and for long.
+/// Hooks run in the order of the commits, also where a body has more to do after its decider's answer.
 #[test]
-fn starving_elder_beside_deciders() {
-    watched("decide_elder", || {
-        let all: Vec<TVar<i64>> = (0..8).map(|_| TVar::new(0)).collect();
-        let seed = seed();
-        for only_writes in [false, true] {
-            let most = AtomicU32::new(0);
-            under_fire(
-                3,
-                |id, round| {
-                    let (a, b) = Rng::new(seed ^ round, id).pair(all.len());
-                    let _ = decided(
-                        |tx| {
-                            let n = all[a].read(tx)?;
-                            Ok::<_, Abort<()>>(all[b].write(tx, n)?)
-                        },
-                        |()| {
-                            (0..20).for_each(|_| std::thread::yield_now());
-                            Decision::Commit
-                        },
-                    );
-                },
-                || {
-                    for round in 0..10 {
-                        atomically(|tx| {
-                            most.fetch_max(tx.attempt(), Ordering::Relaxed);
-                            for var in &all {
-                                let n = if only_writes { 0 } else { var.read(tx)? };
-                                var.write(tx, n + round)?;
-                            }
-                            Ok(())
-                        });
-                    }
-                },
-            );
-            let most = most.into_inner();
-            eprintln!("only writes: {only_writes}; at most {most} attempts");
-            assert!(most <= 40, "{most} attempts");
-        }
-    });
-}
-
-/// Fails until it holds the token, in its next attempt.
-fn fails_twelve_times(tx: &mut Tx<'_>, own: &TVar<i64>) -> Stm<()> {
-    let n = own.read(tx)?;
-    if tx.attempt() <= 12 {
-        elsewhere(|| own.store(n + 1));
-    }
-    own.write(tx, n)
-}
-
-/// One that has got the token gives it back before it asks its decider: others may need it meanwhile, the decider even wait for
-/// them.
-#[test]
-fn a_holder_lets_go_before_it_asks() {
-    watched("decide_holder", || {
-        let [own, other] = [0, 0].map(TVar::new);
-        let attempts = decided(
-            |tx| {
-                fails_twelve_times(tx, &own)?;
-                Ok::<_, Abort<()>>(tx.attempt())
-            },
-            |_| {
-                elsewhere(|| {
-                    let mut stopped = false;
-                    atomically(|tx| {
-                        fails_twelve_times(tx, &other)?;
-                        if (13..40).contains(&tx.attempt()) && !stopped {
-                            // Who has the token keeps others off what it has read. If this one goes through, the attempt
-                            // fails, and there is another.
-                            let hasty = Transaction::new().timeout(Duration::ZERO);
-                            let outcome = elsewhere(|| hasty.run(|tx| other.write(tx, 9)));
-                            stopped = outcome == Err(Stopped::TimedOut);
-                        }
-                        Ok(())
-                    });
-                    assert!(stopped, "it did not get the token");
-                });
-                Decision::Commit
-            },
-        );
-        assert_eq!(attempts, Ok(13));
-    });
-}
-
-/// One that has the token comes upon a decider, which waits for a third that is stopped by the token: its lease ends that.
-#[test]
-fn a_holder_does_not_wait_for_ever() {
-    watched("decide_holder_waits", || {
-        let [own, wanted] = [0, 0].map(TVar::new);
-        let met = AtomicBool::new(false);
-        let (tell, asked) = mpsc::channel();
+fn hooks_of_later_commits_wait() {
+    watched("decide_hooks_in_order", || {
+        let x = TVar::new(0);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mark = |who| {
+            let order = Arc::clone(&order);
+            move || order.lock().unwrap().push(who)
+        };
+        let (tell, decided) = mpsc::channel();
         std::thread::scope(|s| {
-            let (own, wanted, met) = (&own, &wanted, &met);
+            let (x, mark, order) = (&x, &mark, &order);
             s.spawn(move || {
-                decided(
-                    |tx| Ok::<_, Abort<()>>(wanted.write(tx, 7)?),
-                    |()| {
-                        tell.send(()).unwrap();
-                        wait_until(|| met.load(Ordering::SeqCst));
-                        elsewhere(|| atomically(|tx| own.modify(tx, |n| n + 1)));
-                        Decision::Commit
-                    },
-                )
-            });
-            asked.recv().unwrap();
-            let seen = atomically(|tx| {
-                fails_twelve_times(tx, own)?;
-                if tx.attempt() <= 12 {
-                    return Ok(0);
-                }
-                met.store(true, Ordering::SeqCst);
-                wanted.read(tx)
-            });
-            assert_eq!(seen, 7);
-        });
-    });
-}
-
-/// A committer gives way to the holder of the token before it asks its decider.
-#[test]
-fn a_decider_is_not_asked_in_front_of_a_holder() {
-    watched("decide_gives_way", || {
-        let own = TVar::new(0);
-        let asked = AtomicUsize::new(0);
-        let mut in_time = false;
-        for only_read in [false, true] {
-            atomically(|tx| {
-                let n = own.read(tx)?;
-                if tx.attempt() <= 12 {
-                    elsewhere(|| own.store(n + 1));
-                } else if !in_time {
-                    let hasty = Transaction::new().timeout(Duration::ZERO);
-                    let outcome = elsewhere(|| {
-                        hasty.try_run(with_decider(
-                            |tx| {
-                                if !only_read {
-                                    own.write(tx, 9)?;
-                                }
-                                Ok::<_, Abort<()>>(own.read(tx)?)
-                            },
-                            |_| {
-                                asked.fetch_add(1, Ordering::Relaxed);
-                                Decision::Commit
-                            },
-                        ))
-                    });
-                    in_time = outcome.is_err();
-                    // Perhaps somebody else has the token.
-                    if !in_time && tx.attempt() < 40 {
-                        elsewhere(|| own.store(n + 1));
+                atomically(|tx| {
+                    tx.on_commit(mark("first"));
+                    x.modify(tx, |n| n + 1)?;
+                    tx.decide(|| Decision::Commit)
+                        .map_err(Abort::into_control)?;
+                    tell.send(()).unwrap();
+                    // Time for the second to overtake.
+                    for _ in 0..20_000 {
+                        std::thread::yield_now();
+                        if !order.lock().unwrap().is_empty() {
+                            break;
+                        }
                     }
-                }
-                own.write(tx, n)
+                    Ok(())
+                });
             });
-            // Once, at least, it was within the lease.
-            assert!(std::mem::take(&mut in_time), "only read: {only_read}");
-        }
+            decided.recv().unwrap();
+            atomically(|tx| {
+                tx.on_commit(mark("second"));
+                x.modify(tx, |n| n * 10)
+            });
+        });
+        assert_eq!(*order.lock().unwrap(), ["first", "second"]);
+        assert_eq!(x.load(), 10);
     });
 }

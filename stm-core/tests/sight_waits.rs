@@ -73,13 +73,15 @@ fn waiting_shows_who_sleeps_and_on_what() {
     });
 }
 
-/// Runs `beside` while a decider that rests on `var` has not answered; it says Commit then.
+/// Runs `beside` while a decider that rests on `var`, and on something else, has not answered; it says Commit then.
 fn while_undecided(var: &TVar<i64>, beside: impl FnOnce()) {
+    let ledger = labelled::<i64>("ledger");
     let (tell, asked) = mpsc::channel();
     let (end, over) = mpsc::channel::<()>();
     std::thread::scope(|s| {
         s.spawn(move || {
             atomically(|tx| {
+                ledger.write(tx, 1)?;
                 var.modify(tx, |n| n + 1)?;
                 tx.decide(|| {
                     tell.send(()).expect("somebody listens");
