@@ -341,12 +341,16 @@ fn drop_counts_decide() {
 
     watched("drop_counts_decide", || {
         let alive = Arc::new(AtomicUsize::new(0));
-        let x = TVar::new(Counted::new(&alive));
+        let [x, left] = [(); 2].map(|()| TVar::new(Counted::new(&alive)));
         let pulse = TVar::new(0);
         let body = |tx: &mut Tx<'_>| {
             pulse.read(tx)?;
             x.write(tx, Counted::new(&alive))?;
             x.write(tx, Counted::new(&alive))?;
+            for _ in 0..2 {
+                let alive = Arc::clone(&alive);
+                left.commute(tx, move |_| Counted::new(&alive))?;
+            }
             Ok::<_, Abort<Counted>>(())
         };
         for _ in 0..100 {
@@ -366,7 +370,7 @@ fn drop_counts_decide() {
             });
             assert!(waits.is_ok());
         }
-        drop(x);
+        drop((x, left));
         collect_until(|| alive.load(Ordering::Relaxed) == 0);
         assert_eq!(alive.load(Ordering::Relaxed), 0);
     });

@@ -211,7 +211,10 @@ fn a_doomed_body_asks_nobody() {
 #[test]
 fn nothing_may_follow() {
     type Way = fn(&mut Tx<'_>, &TVar<i64>) -> Result<(), Abort<&'static str>>;
-    let ways: [Way; 17] = [
+    let ways: [Way; 20] = [
+        |tx, _| Ok(TVar::new(1).read(tx).map(drop)?),
+        |tx, _| Ok(TVar::new(1).write(tx, 2)?),
+        |tx, _| Ok(TVar::new(1).commute(tx, |n| n + 1)?),
         |tx, x| Ok(x.read(tx).map(drop)?),
         |tx, x| Ok(x.read_ref(tx).map(drop)?),
         |tx, x| Ok(x.write(tx, 5)?),
@@ -257,7 +260,7 @@ fn nothing_may_follow() {
                     way(tx, &x)
                 })
             });
-            let expected = if at == 16 {
+            let expected = if at == 19 {
                 "inside a transaction"
             } else {
                 "must be the last thing"
@@ -271,7 +274,7 @@ fn nothing_may_follow() {
                 x.modify(tx, |n| n + 1)?;
                 tx.decide(|| Decision::Commit)?;
                 let refused = catch_unwind(AssertUnwindSafe(|| way(tx, &x)));
-                assert_eq!(refused.is_err(), !matches!(at, 14 | 15), "{at}");
+                assert_eq!(refused.is_err(), !matches!(at, 17 | 18), "{at}");
                 Ok::<_, Abort<&str>>(tx.attempt())
             });
             assert_eq!((caught, x.load()), (Ok(1), 2), "{at}");
@@ -332,6 +335,19 @@ fn a_scope_cannot_fail_when_it_has_decided() {
             assert!(message.contains("must be the last thing"), "{message}");
         }
         assert_eq!(x.load(), 3);
+
+        // One that unwinds, and whose panic is caught: not even then does the body run again.
+        let attempt = atomically(|tx| {
+            let unwinding = AssertUnwindSafe(|| {
+                tx.optionally::<()>(|tx| {
+                    bump(tx)?;
+                    panic!("on purpose")
+                })
+            });
+            assert!(catch_unwind(unwinding).is_err());
+            Ok(tx.attempt())
+        });
+        assert_eq!((attempt, x.load()), (1, 4));
     });
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use common::decided::{decided, with_decider};
 use common::fire::{elsewhere, under_fire};
-use common::{FAILURES, Rng, block_on, seed, wait_until, watched};
+use common::{FAILURES, Rng, block_on, poll, seed, wait_until, watched_alone};
+use stm_core::diagnostics::waiting;
 use stm_core::{
     Abort, Decision, Stm, Stopped, TVar, Transaction, Tx, atomically, atomically_async,
     in_transaction,
@@ -21,7 +22,7 @@ use stm_core::{
 /// P4, against others that keep what it needs locked nearly all the time, and for long.
 #[test]
 fn starving_elder_beside_deciders() {
-    watched("decide_elder", || {
+    watched_alone("decide_elder", || {
         let all: Vec<TVar<i64>> = (0..8).map(|_| TVar::new(0)).collect();
         let seed = seed();
         for only_writes in [false, true] {
@@ -74,40 +75,36 @@ fn fails_until_it_holds(tx: &mut Tx<'_>, own: &TVar<i64>) -> Stm<()> {
 /// them.
 #[test]
 fn a_holder_lets_go_before_it_asks() {
-    watched("decide_holder", || {
+    watched_alone("decide_holder", || {
         let [own, other] = [0, 0].map(TVar::new);
-        let attempts = decided(
-            |tx| {
-                fails_until_it_holds(tx, &own)?;
-                Ok::<_, Abort<()>>(tx.attempt())
-            },
-            |_| {
-                elsewhere(|| {
-                    let mut stopped = false;
-                    atomically(|tx| {
-                        fails_until_it_holds(tx, &other)?;
-                        if (FAILURES + 1..40).contains(&tx.attempt()) && !stopped {
-                            // Who has the token keeps others off what it has read. If this one goes through, the attempt
-                            // fails, and there is another.
-                            let hasty = Transaction::new().timeout(Duration::ZERO);
-                            let outcome = elsewhere(|| hasty.run(|tx| other.write(tx, 9)));
-                            stopped = outcome == Err(Stopped::TimedOut);
-                        }
-                        Ok(())
-                    });
-                    assert!(stopped, "it did not get the token");
+        // Some failures as a holder make its lease long.
+        let last = FAILURES + 6;
+        let attempts = atomically(|tx| {
+            let n = own.read(tx)?;
+            if tx.attempt() <= last {
+                elsewhere(|| own.store(n + 1));
+            }
+            own.write(tx, n)?;
+            tx.decide(|| {
+                // A task that finds the token taken is pending.
+                let outcome = elsewhere(|| {
+                    let mut claims = atomically_async(|tx| fails_until_it_holds(tx, &other));
+                    poll(&mut claims, Waker::noop())
                 });
+                assert!(outcome.is_ready(), "somebody has the token");
                 Decision::Commit
-            },
-        );
-        assert_eq!(attempts, Ok(FAILURES + 1));
+            })
+            .map_err(Abort::into_control)?;
+            Ok(tx.attempt())
+        });
+        assert_eq!(attempts, last + 1);
     });
 }
 
 /// One that has the token comes upon a decider, which waits for a third that is stopped by the token: its lease ends that.
 #[test]
 fn a_holder_does_not_wait_for_ever() {
-    watched("decide_holder_waits", || {
+    watched_alone("decide_holder_waits", || {
         let [own, wanted] = [0, 0].map(TVar::new);
         let met = AtomicBool::new(false);
         let (tell, asked) = mpsc::channel();
@@ -141,7 +138,7 @@ fn a_holder_does_not_wait_for_ever() {
 /// A committer gives way to the holder of the token before it asks its decider.
 #[test]
 fn a_decider_is_not_asked_in_front_of_a_holder() {
-    watched("decide_gives_way", || {
+    watched_alone("decide_gives_way", || {
         let own = TVar::new(0);
         let asked = AtomicUsize::new(0);
         let mut in_time = false;
@@ -191,7 +188,7 @@ fn nobodys_waker_runs_under_locks() {
         }
     }
 
-    watched("decide_wakers", || {
+    watched_alone("decide_wakers", || {
         let [own, others] = [0, 0].map(TVar::new);
         let mut waits = false;
         let notes = Arc::new(Notes::default());
@@ -221,5 +218,62 @@ fn nobodys_waker_runs_under_locks() {
         assert!(waits);
         assert_eq!(*notes.0.lock().unwrap(), [false]);
         block_on(task.expect("it waited"));
+    });
+}
+
+/// What a holder is about to write it announces before it locks: a variable that others keep locked for long, one after the other,
+/// would hardly ever be free for it.
+#[test]
+fn a_holder_announces_what_it_writes() {
+    fn stops_others(decides: bool) -> bool {
+        let [own, kept, wanted] = [0, 0, 0].map(TVar::new);
+        let (tell, asked) = mpsc::channel();
+        let (end, over) = mpsc::channel::<()>();
+        // Some failures as a holder make its lease long.
+        let last = FAILURES + 6;
+        std::thread::scope(|s| {
+            let (own, kept, wanted) = (&own, &kept, &wanted);
+            s.spawn(move || {
+                atomically(|tx| {
+                    kept.write(tx, 1)?;
+                    tx.decide(|| {
+                        tell.send(()).unwrap();
+                        let _ = over.recv();
+                        Decision::Commit
+                    })
+                    .map_err(Abort::into_control)
+                });
+            });
+            asked.recv().unwrap();
+            s.spawn(move || {
+                atomically(|tx| {
+                    let n = own.read(tx)?;
+                    if tx.attempt() <= last {
+                        elsewhere(|| own.store(n + 1));
+                        return own.write(tx, n);
+                    }
+                    kept.write(tx, 2)?;
+                    wanted.write(tx, 2)?;
+                    if decides {
+                        tx.decide(|| Decision::Commit)
+                            .map_err(Abort::into_control)?;
+                    }
+                    Ok(())
+                });
+            });
+            wait_until(|| !waiting().is_empty());
+            let hasty = Transaction::new().timeout(Duration::ZERO);
+            let outcome = hasty.run(|tx| wanted.write(tx, 9));
+            drop(end);
+            outcome == Err(Stopped::TimedOut)
+        })
+    }
+
+    watched_alone("decide_holder_announces", || {
+        for decides in [false, true] {
+            // Once, at least, it is within the lease.
+            let stopped = (0..10).any(|_| stops_others(decides));
+            assert!(stopped, "decides: {decides}");
+        }
     });
 }
