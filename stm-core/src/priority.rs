@@ -46,13 +46,8 @@
 //!
 //! Threads stand in line. A task has no place there, since one that is not polled would hold up those behind it: it claims
 //! the token when it finds it free, and is told each time it becomes so.
-#![allow(
-    clippy::disallowed_types,
-    reason = "the line is plain mutual exclusion; the token and the filters come from `sync`"
-)]
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -62,10 +57,18 @@ use crate::alarm::Alarm;
 use crate::block::Pinned;
 use crate::diagnostics::origin::Origin;
 use crate::shield;
-use crate::sync::{AtomicU64, Ordering, statics, yield_now};
+use crate::sync::{
+    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, seqcst_fence_for_loom, statics, yield_now,
+};
 
 /// Failures after which a call wants the token.
-pub(crate) const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+pub(crate) const CLAIM_AFTER: u32 = if cfg!(loom) {
+    1
+} else if cfg!(stm_stress) {
+    3
+} else {
+    12
+};
 
 /// The lease of a holder's first attempt.
 const FIRST_LEASE: Duration = Duration::from_millis(4);
@@ -180,30 +183,36 @@ struct Line {
     tasks: BTreeMap<u64, Waker>,
 }
 
-static LINE: Mutex<Line> = Mutex::new(Line {
-    held: None,
-    last_tenure: 0,
-    free_since: None,
-    lease_ends: None,
-    waiting: VecDeque::new(),
-    next_place: 0,
-    tasks: BTreeMap::new(),
-});
-static CHANGED: Condvar = Condvar::new();
+statics! {
+    static LINE: Mutex<Line> = const Mutex::new(Line {
+        held: None,
+        last_tenure: 0,
+        free_since: None,
+        lease_ends: None,
+        waiting: VecDeque::new(),
+        next_place: 0,
+        tasks: BTreeMap::new(),
+    });
+}
+
+statics! {
+    static CHANGED: Condvar = const Condvar::new();
+}
 
 fn line() -> MutexGuard<'static, Line> {
-    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+    LINE.lock()
 }
 
 impl Line {
     /// Whether one who is first in line, or has no place in it, may take the token now.
     fn is_free_for(&self, place: Option<u64>) -> bool {
-        if self.lease_left().is_some() {
+        if self.lease_runs() {
             return false;
         }
         match self.waiting.front() {
             None => true,
             first if first.copied() == place => true,
+            Some(_) if cfg!(loom) => false,
             Some(_) => self.free_since.is_none_or(|since| since.elapsed() >= GRACE),
         }
     }
@@ -227,6 +236,14 @@ impl Line {
             let lease = FIRST_LEASE * (1 << n.min(DOUBLINGS));
             self.lease_ends = Instant::now().checked_add(lease);
         }
+    }
+
+    /// Whether somebody holds the token, with a lease that runs. In the models, which have no time, it always does.
+    fn lease_runs(&self) -> bool {
+        if cfg!(loom) {
+            return self.held.is_some();
+        }
+        self.lease_left().is_some()
     }
 
     /// What is left of the lease; None if nobody holds the token, or its lease has run out.
@@ -293,14 +310,15 @@ pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> Option<Pinned> 
 }
 
 fn some_lease_runs() -> bool {
-    cfg!(loom) || line().lease_left().is_some()
+    // The models look at the token alone: each step more multiplies their schedules.
+    cfg!(loom) || line().lease_runs()
 }
 
 impl Tenure {
     /// Whether what its holder announces still stops anybody (Q4).
     pub(crate) fn lease_runs(self) -> bool {
         let line = line();
-        line.held == Some(self) && (cfg!(loom) || line.lease_left().is_some())
+        line.held == Some(self) && line.lease_runs()
     }
 
     /// When that ends, which may have been. None: never, as the models have no time.
@@ -350,10 +368,7 @@ fn wait_for_change(
     line: MutexGuard<'static, Line>,
     patience: Duration,
 ) -> MutexGuard<'static, Line> {
-    CHANGED
-        .wait_timeout(line, patience)
-        .unwrap_or_else(PoisonError::into_inner)
-        .0
+    CHANGED.wait_up_to(line, patience)
 }
 
 /// How a task's wish for the token stands.
@@ -456,6 +471,8 @@ impl Holder {
             self.grow(before);
         }
         self.filter().insert(block.address());
+        // Between (a) and (b); its partner is `AtomicWord::after_last_lock`, between (c) and (d).
+        seqcst_fence_for_loom();
     }
 
     #[cold]
