@@ -13,40 +13,58 @@ use common::decided::decided;
 use common::fire::{Boxed, under_fire};
 use common::{Rng, Value, Wakes, block_on, on_threads, poll, seed, watched};
 use stm_core::{
-    Abort, Decision, Stm, Stopped, TVar, Transaction, Tx, atomically, atomically_async, check,
-    snapshot,
+    Abort, Decision, Stm, Stopped, TVar, Transaction, Tx, abort, atomically, atomically_async,
+    check, snapshot, try_atomically,
 };
+
+/// What a decider comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    Commit,
+    /// The body gives up then.
+    Retry,
+    Abort,
+    Panic,
+}
 
 /// Runs `beside` while a transaction that has read `read` and writes `written` waits for its decider, and has that answer
 /// `answer` when `beside` has returned.
 fn while_undecided<T: Value, R>(
     read: &TVar<T>,
     written: &TVar<T>,
-    answer: Decision<()>,
+    answer: Answer,
     beside: impl FnOnce() -> R,
 ) -> R {
     let (tell, asked) = mpsc::channel();
     let (end, over) = mpsc::channel::<()>();
     std::thread::scope(|s| {
-        let decided = s.spawn(move || {
-            decided(
-                |tx| {
-                    let n = read.read(tx)?.n();
-                    Ok(written.write(tx, T::of(n + 1))?)
-                },
-                |()| {
+        let asks = s.spawn(move || {
+            try_atomically(|tx| {
+                let n = read.read(tx)?.n();
+                written.write(tx, T::of(n + 1))?;
+                let decided = tx.decide(|| {
                     tell.send(()).unwrap();
                     // Also when `beside` has panicked.
                     let _ = over.recv();
-                    answer
-                },
-            )
+                    match answer {
+                        Answer::Commit => Decision::Commit,
+                        Answer::Retry => Decision::Retry,
+                        Answer::Abort => Decision::Abort(()),
+                        Answer::Panic => panic!("on purpose"),
+                    }
+                });
+                match decided {
+                    Err(Abort::Control(_)) if answer == Answer::Retry => abort(()),
+                    decided => decided,
+                }
+            })
         });
         asked.recv().unwrap();
         let result = beside();
         drop(end);
-        let outcome = decided.join().unwrap();
-        assert_eq!(outcome.is_ok(), answer == Decision::Commit);
+        let outcome = asks.join();
+        assert_eq!(outcome.is_err(), answer == Answer::Panic);
+        assert_eq!(matches!(outcome, Ok(Ok(()))), answer == Answer::Commit);
         result
     })
 }
@@ -105,7 +123,7 @@ fn needs<T: Value>(var: &TVar<T>, way: usize, most: &AtomicU32) {
 }
 const WAYS: usize = 9;
 
-fn sleepers<T: Value>(answer: Decision<()>, only_read: bool) {
+fn sleepers<T: Value>(answer: Answer, only_read: bool) {
     let [x, y] = [1, 1].map(|n| TVar::new(T::of(n)));
     let most = AtomicU32::new(0);
     let through = AtomicUsize::new(0);
@@ -125,7 +143,7 @@ fn sleepers<T: Value>(answer: Decision<()>, only_read: bool) {
         });
     });
     assert_eq!(through.into_inner(), WAYS);
-    let expected = if answer == Decision::Commit { 2 } else { 1 };
+    let expected = if answer == Answer::Commit { 2 } else { 1 };
     assert_eq!((x.load().n(), y.load().n()), (1, expected));
 }
 
@@ -135,10 +153,10 @@ fn sleepers<T: Value>(answer: Decision<()>, only_read: bool) {
 fn who_needs_it_sleeps() {
     watched("decide_sleepers", || {
         for only_read in [false, true] {
-            sleepers::<i64>(Decision::Commit, only_read);
-            sleepers::<Box<i64>>(Decision::Commit, only_read);
-            sleepers::<i64>(Decision::Abort(()), only_read);
-            sleepers::<Boxed>(Decision::Abort(()), only_read);
+            for answer in [Answer::Commit, Answer::Retry, Answer::Abort, Answer::Panic] {
+                sleepers::<i64>(answer, only_read);
+                sleepers::<Boxed>(answer, only_read);
+            }
         }
     });
 }
@@ -172,7 +190,7 @@ fn who_comes_upon_it_late_sleeps() {
                     });
                 });
                 begun.recv().unwrap();
-                while_undecided(&all[at], &TVar::new(0), Decision::Abort(()), || {
+                while_undecided(&all[at], &TVar::new(0), Answer::Abort, || {
                     go_on.send(()).unwrap();
                     dawdle();
                     assert!(!late.is_finished());
@@ -204,7 +222,7 @@ fn tasks_are_pending_meanwhile() {
         );
         let mut cancelled = atomically_async(body);
         let wakers = [(); 3].map(|()| Wakes::new());
-        while_undecided(&x, &y, Decision::Commit, || {
+        while_undecided(&x, &y, Answer::Commit, || {
             for _ in 0..3 {
                 assert!(poll(&mut update, &wakers[0].1).is_pending());
                 assert!(poll(&mut report, &wakers[1].1).is_pending());
@@ -229,7 +247,7 @@ fn a_deadline_ends_the_wait() {
     watched("decide_deadline", || {
         let [x, y] = [0, 0].map(TVar::new);
         let hasty = Transaction::new().timeout(Duration::from_millis(20));
-        while_undecided(&x, &y, Decision::Commit, || {
+        while_undecided(&x, &y, Answer::Commit, || {
             for _ in 0..3 {
                 assert_eq!(hasty.run(|tx| y.read(tx)), Err(Stopped::TimedOut));
                 assert_eq!(hasty.run(|tx| x.write(tx, 9)), Err(Stopped::TimedOut));
@@ -296,9 +314,9 @@ fn waits_for_a_change_survive_a_lock() {
             assert!(poll(task, waker).is_pending());
         }
         let woken = || wakers.each_ref().map(|(wakes, _)| wakes.count());
-        while_undecided(x, y, Decision::Abort(()), || ());
+        while_undecided(x, y, Answer::Abort, || ());
         assert_eq!(woken(), [0, 0], "nothing has changed");
-        while_undecided(x, y, Decision::Commit, || ());
+        while_undecided(x, y, Answer::Commit, || ());
         assert_eq!(woken(), [0, 1]);
         x.store(T::of(1));
         assert_eq!(woken(), [1, 1]);
