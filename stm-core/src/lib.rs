@@ -84,6 +84,7 @@ mod context;
 mod decide;
 pub mod diagnostics;
 mod error;
+mod filter;
 mod future;
 #[allow(unsafe_code)]
 mod history;

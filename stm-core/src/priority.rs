@@ -56,6 +56,7 @@ use crossbeam_utils::CachePadded;
 use crate::alarm::Alarm;
 use crate::block::Pinned;
 use crate::diagnostics::origin::Origin;
+use crate::filter::{self, CLASSES, Filter};
 use crate::shield;
 use crate::sync::{
     AtomicU64, Condvar, Mutex, MutexGuard, Ordering, seqcst_fence_for_loom, statics, yield_now,
@@ -77,58 +78,6 @@ const DOUBLINGS: u32 = 10;
 
 /// How long the first in line may take to claim the token before others may.
 const GRACE: Duration = Duration::from_millis(1);
-
-/// Bits in the filter for each read, at least: about one committer in sixteen is stopped for nothing.
-const BITS_PER_READ: usize = 16;
-
-/// Sizes of the filters in words of 64 bits. What does not fit the last stops more than it should.
-const CLASSES: &[usize] = if cfg!(loom) {
-    &[1]
-} else if cfg!(stm_stress) {
-    &[1, 4, 64]
-} else {
-    &[64, 1024, 16 * 1024, 128 * 1024]
-};
-
-/// A set of variables, which may also answer yes for others.
-#[derive(Debug)]
-struct Filter(Vec<AtomicU64>);
-
-impl Filter {
-    fn new(words: usize) -> Self {
-        Self((0..words).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    /// The word and the bit of a variable.
-    fn place(&self, address: usize) -> (&AtomicU64, u64) {
-        let hash = ((address >> 4) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let word = (hash >> 32) as usize & (self.0.len() - 1);
-        (&self.0[word], 1 << (hash >> 58))
-    }
-
-    /// SeqCst: (a), pairs with `contains`.
-    fn insert(&self, address: usize) {
-        let (word, bit) = self.place(address);
-        word.fetch_or(bit, Ordering::SeqCst);
-    }
-
-    /// SeqCst: (d), pairs with `insert`.
-    fn contains(&self, address: usize) -> bool {
-        let (word, bit) = self.place(address);
-        word.load(Ordering::SeqCst) & bit != 0
-    }
-
-    /// Relaxed: whoever still looks here is not concerned any more (see the module docs).
-    fn clear(&self) {
-        for word in &self.0 {
-            word.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn holds(&self, reads: usize) -> bool {
-        reads * BITS_PER_READ <= self.0.len() * 64
-    }
-}
 
 /// See the module's table.
 #[derive(Debug)]
@@ -157,15 +106,8 @@ impl Token {
     }
 }
 
-#[derive(Debug)]
-struct Filters(Vec<Filter>);
-
 statics! {
     static TOKEN: Token = const Token::new();
-}
-
-statics! {
-    static FILTERS: Filters = Filters(CLASSES.iter().map(|&words| Filter::new(words)).collect());
 }
 
 /// A claim's place in line, and everything else that is not looked at by committers that nobody stops.
@@ -304,7 +246,7 @@ pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> Option<Pinned> 
     if token == 0 {
         return None;
     }
-    let filter = &FILTERS.0[token as usize - 1];
+    let filter = filter::of_class(token as usize - 1);
     let wanted = locked.find(|block| filter.contains(block.address()))?;
     some_lease_runs().then_some(wanted)
 }
@@ -457,7 +399,7 @@ impl Holder {
     }
 
     fn filter(&self) -> &'static Filter {
-        &FILTERS.0[self.class]
+        filter::of_class(self.class)
     }
 
     fn token(&self) -> u64 {
@@ -521,23 +463,5 @@ fn free(tenure: Tenure) -> Vec<Waker> {
 fn wake(tasks: Vec<Waker>) {
     for task in tasks {
         shield::run(|| task.wake());
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_never_says_no_to_what_was_inserted() {
-        let filter = Filter::new(64);
-        let addresses = (0..256).map(|i| 0x7F00_0000 + i * 48);
-        addresses.clone().for_each(|a| filter.insert(a));
-        assert!(addresses.clone().all(|a| filter.contains(a)));
-        let strangers = (0..1000).map(|i| 0x1000_0000 + i * 32);
-        let stopped = strangers.filter(|&a| filter.contains(a)).count();
-        assert!(stopped < 200, "{stopped} of 1000 strangers");
-        filter.clear();
-        assert!(!addresses.clone().any(|a| filter.contains(a)));
     }
 }
