@@ -19,7 +19,7 @@ use crate::cause::Cause;
 use crate::contention;
 use crate::context;
 use crate::diagnostics::origin::Origin;
-use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait, Tenure};
+use crate::priority::{self, Claim, PollClaim, TaskWait, Tenure, claim_after};
 
 /// How the next attempt of a call is to begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,7 +114,7 @@ impl Call {
         if let Start::Holder(_) = self.start {
             return;
         }
-        if self.failures >= CLAIM_AFTER {
+        if self.failures >= claim_after() {
             if let Claim::Claimed(tenure) = priority::claim(deadline) {
                 self.note_priority(tenure);
             }
@@ -135,7 +135,7 @@ impl Call {
         if let Start::Holder(_) = self.start {
             return Pause::Over;
         }
-        if self.failures < CLAIM_AFTER {
+        if self.failures < claim_after() {
             contention::back_off(self.failures);
             return Pause::Over;
         }

@@ -123,6 +123,9 @@ pub use decide::Decision;
 pub use error::{Abort, Stm, abort, check, retry};
 pub use future::{AtomicallyAsync, atomically_async};
 pub use options::{Stopped, Transaction, TryStopped};
+#[cfg(loom)]
+#[doc(hidden)]
+pub use priority::let_models_claim_after;
 pub use read_tx::{ReadTx, Ref};
 pub use run::{
     after_attempt, atomically, forbid_in_transaction, in_transaction, snapshot, try_atomically,

@@ -63,13 +63,41 @@ use crate::sync::{
 };
 
 /// Failures after which a call wants the token.
-pub(crate) const CLAIM_AFTER: u32 = if cfg!(loom) {
-    1
-} else if cfg!(stm_stress) {
-    3
-} else {
-    12
-};
+const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+
+/// The same, as calls go by it.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn claim_after() -> u32 {
+    CLAIM_AFTER
+}
+
+#[cfg(loom)]
+pub(crate) use for_models::claim_after;
+
+/// A model of the token cannot afford a dozen failures, and the others cannot afford the token.
+#[cfg(loom)]
+#[allow(
+    clippy::disallowed_types,
+    reason = "set before a model runs, and no step of it"
+)]
+mod for_models {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static AFTER: AtomicU32 = AtomicU32::new(super::CLAIM_AFTER);
+
+    pub(crate) fn claim_after() -> u32 {
+        AFTER.load(Ordering::Relaxed)
+    }
+
+    /// For all models of this process.
+    #[doc(hidden)]
+    pub fn let_models_claim_after(failures: u32) {
+        AFTER.store(failures, Ordering::Relaxed);
+    }
+}
+#[cfg(loom)]
+pub use for_models::let_models_claim_after;
 
 /// The lease of a holder's first attempt.
 const FIRST_LEASE: Duration = Duration::from_millis(4);

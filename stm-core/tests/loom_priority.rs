@@ -1,7 +1,7 @@
 //! A model of the token of priority: who has it gets through.
 //!
-//! Explored: one that reads and writes, and a rival that writes what it reads, twice; both forms. In the models a call takes the
-//! token after its first failure, and leases do not end. What must hold: the second attempt commits. If the holder announced what
+//! Explored: one that reads and writes, and a rival that writes what it reads, twice; both forms. A call takes the token after its
+//! first failure here, leases do not end, and the filter has one bit for all. What must hold: the second attempt commits. If the holder announced what
 //! it reads after it has looked at the word, or the rival looked at the token before it has locked, the second write of the rival
 //! could come in between.
 //!
@@ -12,9 +12,10 @@ mod loom_common;
 
 use loom::thread;
 use loom_common::{Boxed, Value, explore, pair};
-use stm_core::atomically;
+use stm_core::{atomically, let_models_claim_after};
 
 fn the_holder_gets_through<T: Value>() {
+    let_models_claim_after(1);
     explore(3, || {
         let (x, y) = pair::<T, u64>();
         let rival = thread::spawn(move || {
