@@ -71,7 +71,7 @@ fn while_undecided<T: Value, R>(
 
 /// Long enough for who does not sleep to give up a few times.
 fn dawdle() {
-    (0..20_000).for_each(|_| std::thread::yield_now());
+    (0..5_000).for_each(|_| std::thread::yield_now());
 }
 
 /// Every way to need `var`, and whether it changes it.

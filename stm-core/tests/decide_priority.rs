@@ -277,3 +277,44 @@ fn a_holder_announces_what_it_writes() {
         }
     });
 }
+
+/// The wait of one that has the token ends with its lease, and so with its deadline, whenever the decider answers.
+#[test]
+fn a_holder_keeps_its_deadline() {
+    watched_alone("decide_holder_deadline", || {
+        let [own, kept] = [0, 0].map(TVar::new);
+        let (tell, asked) = mpsc::channel();
+        let (end, over) = mpsc::channel::<()>();
+        std::thread::scope(|s| {
+            let kept = &kept;
+            s.spawn(move || {
+                atomically(|tx| {
+                    kept.write(tx, 1)?;
+                    tx.decide(|| {
+                        tell.send(()).unwrap();
+                        let _ = over.recv();
+                        Decision::Commit
+                    })
+                    .map_err(Abort::into_control)
+                });
+            });
+            asked.recv().unwrap();
+            let hasty = Transaction::new().timeout(Duration::from_millis(50));
+            for reads in [false, true] {
+                let outcome = hasty.run(|tx| {
+                    fails_until_it_holds(tx, &own)?;
+                    if tx.attempt() > FAILURES {
+                        return if reads {
+                            kept.read(tx).map(drop)
+                        } else {
+                            kept.write(tx, 2)
+                        };
+                    }
+                    Ok(())
+                });
+                assert_eq!(outcome, Err(Stopped::TimedOut));
+            }
+            drop(end);
+        });
+    });
+}
