@@ -8,10 +8,11 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use common::fire::{Boxed, elsewhere, panic_of};
-use common::{Value, block_on, watched};
+use common::{Value, Wakes, block_on, poll, watched};
 use stm_core::diagnostics::{collect_garbage, stats};
 use stm_core::{
     Abort, Decision, Stm, TVar, Tx, abort, atomically, atomically_async, retry, try_atomically,
@@ -35,7 +36,12 @@ fn ask<E>(
 /// Writes `n` to all, some of them twice, some by functions; not in the order of their addresses.
 fn scribble<T: Value>(tx: &mut Tx<'_>, all: &[TVar<T>], n: i64) -> Stm<()> {
     for (at, var) in all.iter().enumerate().rev() {
-        match at % 3 {
+        match at % 4 {
+            3 => {
+                var.commute(tx, |v| T::of(v.n() + 1))?;
+                // It discards the function.
+                var.write(tx, T::of(n))?;
+            }
             0 => var.write(tx, T::of(n))?,
             1 => {
                 var.write(tx, T::of(-1))?;
@@ -125,6 +131,27 @@ fn a_refusal_is_its_branchs() {
             branches::<Box<i64>>(count);
             branches::<Boxed>(count);
         }
+    });
+}
+
+/// A task that slept until the answer is woken also where the body goes on after a refusal, and commits.
+#[test]
+fn a_refusal_that_is_swallowed_wakes() {
+    watched("decide_swallowed_wakes", || {
+        let x = TVar::new(0);
+        let (wakes, waker) = Wakes::new();
+        let mut task = atomically_async(|tx| x.read(tx));
+        atomically(|tx| {
+            x.write(tx, 1)?;
+            let refused = tx.decide(|| {
+                elsewhere(|| assert!(poll(&mut task, &waker).is_pending()));
+                Decision::Abort("no")
+            });
+            assert_eq!(refused, Err(Abort::User("no")));
+            Ok(())
+        });
+        assert_eq!(wakes.count(), 1);
+        assert_eq!(poll(&mut task, &waker), Poll::Ready(1));
     });
 }
 

@@ -299,7 +299,8 @@ fn a_holder_keeps_its_deadline() {
                 });
             });
             asked.recv().unwrap();
-            let hasty = Transaction::new().timeout(Duration::from_millis(50));
+            // Long enough to come to hold the token.
+            let hasty = Transaction::new().timeout(Duration::from_millis(500));
             for reads in [false, true] {
                 let outcome = hasty.run(|tx| {
                     fails_until_it_holds(tx, &own)?;
