@@ -36,7 +36,7 @@ use crate::reclaim::Pin;
 use crate::sight;
 use crate::snapshot::Snapshot;
 use crate::tx::{Tx, Verdict};
-use crate::wait::{Registration, Waiter};
+use crate::wait::{Reason, Registration, Waiter};
 
 /// How one attempt ended, seen from its call.
 #[must_use]
@@ -68,7 +68,16 @@ pub(crate) fn attempt<R, E>(
     let mut inside = ctx.enter();
     let mut tx = Tx::begin(&pin, inside.log(), call);
     tx.begin_as_due();
-    let (verdict, answer) = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+    let run = || {
+        let answer = body(&mut tx);
+        if answer.is_err() {
+            tx.assert_undecided();
+        }
+        answer
+    };
+    let result = catch_unwind(AssertUnwindSafe(run));
+    let waiter = || waiter(Origin::new(what, caller));
+    let (verdict, answer) = match result {
         Ok(Ok(result)) => match tx.commit() {
             Ok(()) => {
                 ctx.count_commit();
@@ -85,14 +94,11 @@ pub(crate) fn attempt<R, E>(
             }
             // The panic is in the log, and goes on from there.
             Err(Cause::CommutePanicked) => (Verdict::Unwound, Ok(Ok(result))),
-            Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
+            Err(cause) => (tx.conflict(cause, waiter), Ok(Ok(result))),
         },
-        Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
-        Ok(Err(Abort::Control(control))) => {
-            let waiter = move || waiter(Origin::new(what, caller));
-            (tx.stop(control, waiter), Ok(Err(None)))
-        }
-        Err(panic) => (Verdict::Unwound, Err(panic)),
+        Ok(Err(Abort::User(error))) => (tx.roll_back(waiter), Ok(Err(Some(error)))),
+        Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
+        Err(panic) => (tx.unwound(), Err(panic)),
     };
     tx.end_failed(&verdict);
     let origin = Origin::new(what, caller);
@@ -110,6 +116,7 @@ fn not_committed<R, E>(
     call: &mut Call,
     origin: Origin,
 ) -> Step<R, E> {
+    call.origin = Some(origin);
     let event = sight::note_end(&verdict, inside.log(), call, origin);
     let parting = match verdict {
         Verdict::Wait(_) => Parting::AsleepSoon,
@@ -126,7 +133,7 @@ fn not_committed<R, E>(
             Err(Some(error)) => Step::Done(Err(error)),
             _ => unreachable!("only an error of the body's own rolls back"),
         },
-        Verdict::Unwound => unreachable!("the panic has gone on"),
+        Verdict::Unwound | Verdict::Decided => unreachable!("the panic has gone on"),
         Verdict::Conflict(_) => Step::Again,
         Verdict::Changed => Step::Changed,
         Verdict::Wait(registration) => Step::Wait(registration),
@@ -185,6 +192,7 @@ pub(crate) fn run<R, E, L: Limits>(
     context::with(|ctx| {
         ctx.assert_outside(what, caller);
         let mut call = Call::of(Caller::Thread);
+        call.may_sleep_inside = limits.deadline().is_none();
         loop {
             match attempt(
                 &mut call,
@@ -202,8 +210,12 @@ pub(crate) fn run<R, E, L: Limits>(
                 Step::Changed => limits.go_on(&call)?,
                 Step::Wait(registration) => {
                     registration.sleep(limits.deadline());
-                    sight::note_wake(&mut call, registration.waiter());
+                    let reason = registration.reason();
+                    sight::note_wake(&mut call, &registration);
                     drop(registration);
+                    if reason == Reason::Undecided {
+                        call.pause(limits.deadline());
+                    }
                     limits.go_on(&call)?;
                 }
                 Step::NothingToWaitFor => return Err(limits.nothing_to_wait_for(what, caller)),
@@ -225,7 +237,8 @@ pub(crate) fn run<R, E, L: Limits>(
 /// # Blocking
 ///
 /// Sleeps after a [`retry`](crate::retry) until something that the body read has changed. Otherwise it waits for
-/// other commits only, briefly.
+/// other commits only, briefly; for one with a decider ([`Tx::decide`](crate::Tx::decide)), until that has its
+/// answer.
 ///
 /// # Panics
 ///
@@ -311,7 +324,7 @@ pub fn try_atomically<R, E>(body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>
 ///
 /// # Blocking
 ///
-/// Waits for a commit that is under way on a variable that it reads, briefly.
+/// Waits for a commit that is under way on a variable that it reads, briefly; for one with a decider, until that has its answer.
 ///
 /// # Panics
 ///
@@ -339,7 +352,7 @@ pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
     context::with(|ctx| {
         ctx.assert_outside("snapshot", caller);
         loop {
-            match snapshot_once(ctx, &mut body).map_err(Control::kind) {
+            match snapshot_once(ctx, &mut body, caller).map_err(Control::kind) {
                 Ok(result) => return result,
                 Err(Kind::Retry | Kind::RetryUntil) => panic!(
                     "the body of snapshot at {caller} called `retry`: a snapshot never changes, so the wait \
@@ -352,12 +365,18 @@ pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
     })
 }
 
-fn snapshot_once<R>(ctx: &Context, body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> Stm<R> {
+fn snapshot_once<R>(
+    ctx: &Context,
+    body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>,
+    caller: &'static Location<'static>,
+) -> Stm<R> {
     let pin = ctx.pin();
     let inside = ctx.enter();
     // After the pin: R2 and H3 rest on it.
     let ticket = clock().begin_snapshot();
-    let answer = catch_unwind(AssertUnwindSafe(|| body(&mut Snapshot::new(&pin, &ticket))));
+    let origin = Origin::new("snapshot", caller);
+    let mut snapshot = Snapshot::new(&pin, &ticket, origin);
+    let answer = catch_unwind(AssertUnwindSafe(|| body(&mut snapshot)));
     clock().end_snapshot(ticket);
     settle(inside.leave(), pin);
     answer.unwrap_or_else(|panic| resume_unwind(panic))

@@ -416,7 +416,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for a commit that is under way on this variable, briefly.
+    /// Waits for a commit that is under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -433,19 +433,22 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// assert_eq!(hint, 3);
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn glance(&self, tx: &mut Tx<'_>) -> T
     where
         T: Clone,
     {
+        tx.assert_undecided();
+        let origin = Origin::new("TVar::glance", Location::caller());
         // No word is locked by this thread while a body runs, so whoever holds the lock goes on without us.
-        tx.shielded(|tx| self.clone_newest(tx.pin()).1)
+        tx.shielded(|tx| self.clone_newest(tx.pin(), origin).1)
     }
 
     /// The newest value, outside of any transaction.
     ///
     /// # Blocking
     ///
-    /// Waits for a commit that is under way on this variable, briefly.
+    /// Waits for a commit that is under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -460,14 +463,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.alone("TVar::load", |_, pin| self.clone_newest(pin).1)
+        let origin = Origin::new("TVar::load", Location::caller());
+        self.alone(origin, |_, pin| self.clone_newest(pin, origin).1)
     }
 
     /// Writes `value`, outside of any transaction; versions it and wakes waiters like any commit.
     ///
     /// # Blocking
     ///
-    /// Waits for commits that are under way on this variable, briefly.
+    /// Waits for commits that are under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -480,14 +484,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[track_caller]
     pub fn store(&self, value: T) {
-        self.publish_alone("TVar::store", value, |_| (None, ()));
+        let origin = Origin::new("TVar::store", Location::caller());
+        self.publish_alone(origin, value, |_| (None, ()));
     }
 
     /// Writes `value` and gives the one that it replaced, outside of any transaction.
     ///
     /// # Blocking
     ///
-    /// Waits for commits that are under way on this variable, briefly.
+    /// Waits for commits that are under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -504,24 +509,23 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.publish_alone("TVar::swap", value, |pin| {
-            let (read, old) = self.clone_newest(pin);
+        let origin = Origin::new("TVar::swap", Location::caller());
+        self.publish_alone(origin, value, |pin| {
+            let (read, old) = self.clone_newest(pin, origin);
             (Some(read), old)
         })
     }
 
     /// One variable's commit, again until it succeeds: `before` says what it reads and what it returns.
-    #[track_caller]
     fn publish_alone<R>(
         &self,
-        what: &'static str,
+        origin: Origin,
         value: T,
         before: impl Fn(&Pin) -> (Option<Read>, R),
     ) -> R {
-        let origin = Origin::new(what, Location::caller());
         let mut events: Vec<Event> = Vec::new();
         let mut attempt = 1;
-        let (result, aftermath) = self.alone(what, |ctx, pin| {
+        let (result, aftermath) = self.alone(origin, |ctx, pin| {
             let pending = self.pending(value);
             // SAFETY: pinned; nothing below outlives the pin.
             let block = unsafe { self.handle.pinned() };
@@ -544,11 +548,14 @@ impl<T: Send + Sync + 'static> TVar<T> {
                     return (result, log.clear());
                 };
                 shield::run(|| drop(result));
+                let behind = log.behind.take();
                 events.extend(sight::note_conflict(cause, log.blamed, attempt, origin));
-                if cause == Cause::GaveWay {
-                    priority::wait_for_release(None);
-                } else {
-                    contention::back_off(attempt);
+                match (cause, behind, log.blamed) {
+                    (Cause::GaveWay, ..) => priority::wait_for_release(None),
+                    (Cause::Undecided, Some(undecided), Some(over)) => {
+                        undecided.sleep(over, None, origin);
+                    }
+                    _ => contention::back_off(attempt),
                 }
                 attempt += 1;
             }
@@ -565,22 +572,20 @@ impl<T: Send + Sync + 'static> TVar<T> {
     }
 
     /// Pins and runs `f`, outside of any transaction.
-    #[track_caller]
-    fn alone<R>(&self, what: &'static str, f: impl FnOnce(&Context, &Pin) -> R) -> R {
-        let caller = Location::caller();
+    fn alone<R>(&self, origin: Origin, f: impl FnOnce(&Context, &Pin) -> R) -> R {
         context::with(|ctx| {
-            ctx.assert_outside(what, caller);
+            ctx.assert_outside(origin.name(), origin.location());
             f(ctx, &ctx.pin())
         })
     }
 
-    fn clone_newest(&self, _pin: &Pin) -> (Read, T)
+    fn clone_newest(&self, _pin: &Pin, origin: Origin) -> (Read, T)
     where
         T: Clone,
     {
         // SAFETY: pinned, and used under that pin only.
         let block = unsafe { self.handle.pinned() };
-        let (look, seen) = read::sample_patiently(block);
+        let (look, seen) = read::sample_patiently(block, origin);
         let value = match seen {
             // SAFETY: V1.
             Seen::Bits(bits) => unsafe { bits::from_bits(bits) },

@@ -33,7 +33,7 @@ pub use self::origin::{Origin, Variable};
 pub use self::stats::{Stats, stats};
 #[cfg(feature = "tracing")]
 pub use self::tracing::TracingObserver;
-pub use self::waiting::{Sleeper, Wait, waiting};
+pub use self::waiting::{Awaited, Sleeper, Wait, waiting};
 pub use crate::cause::Cause;
 
 use crate::context;

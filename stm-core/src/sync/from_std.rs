@@ -18,6 +18,31 @@ impl<T> Mutex<T> {
     }
 }
 
+pub(crate) use std::sync::MutexGuard;
+
+/// For waits that end with their time.
+#[derive(Debug)]
+pub(crate) struct Condvar(std::sync::Condvar);
+
+impl Condvar {
+    pub(crate) const fn new() -> Self {
+        Self(std::sync::Condvar::new())
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    pub(crate) fn wait_up_to<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        patience: std::time::Duration,
+    ) -> MutexGuard<'a, T> {
+        let waited = self.0.wait_timeout(guard, patience);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
 #[inline(always)]
 pub(crate) fn spin_hint() {
     std::hint::spin_loop();

@@ -24,8 +24,8 @@ mod from_loom;
 use from_loom as imp;
 
 pub(crate) use imp::{
-    Mutex, Published, Thread, current_thread, local, park, park_timeout, seqcst_fence_for_loom,
-    spin_hint, statics, stumble, yield_now,
+    Condvar, Mutex, MutexGuard, Published, Thread, current_thread, local, park, park_timeout,
+    seqcst_fence_for_loom, spin_hint, statics, stumble, yield_now,
 };
 pub(crate) use std::sync::atomic::Ordering;
 
