@@ -248,9 +248,7 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     let mut now = clock().sample();
     let limit = Limit::of_attempt(log.holder.as_ref());
     // After the last lock, before anything is published: see `priority`.
-    if limit == Limit::Bounded
-        && let Some(failure) = must_give_way(log.writes.entries())
-    {
+    if let Some(failure) = must_give_way(log.writes.entries(), limit) {
         unlock_all(&log.writes);
         return Err(log.note_failure(failure));
     }
@@ -371,8 +369,10 @@ fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
     found
 }
 
-pub(crate) fn must_give_way(locked: &[Write]) -> Option<Failure> {
-    if !priority::is_held() {
+/// Whether one who has locked these must give way. A holder of the token need not while its lease runs; one whose lease is over
+/// may have lost the token to another.
+pub(crate) fn must_give_way(locked: &[Write], limit: Limit) -> Option<Failure> {
+    if !priority::is_held() || limit.is_protected() {
         return None;
     }
     let over = priority::stops(locked.iter().map(|w| w.block))?;
@@ -413,9 +413,7 @@ fn lock_patiently(write: &Write, locked: &[Write], limit: Limit) -> Result<Word,
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if !matches!(limit, Limit::Protected(_))
-            && let Some(failure) = must_give_way(locked)
-        {
+        if let Some(failure) = must_give_way(locked, limit) {
             return Err(failure);
         }
     }

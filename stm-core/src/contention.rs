@@ -61,6 +61,11 @@ impl Limit {
         holder.map_or(Self::Bounded, |holder| Self::Protected(holder.tenure()))
     }
 
+    /// Whether others give way to the waiter now.
+    pub(crate) fn is_protected(self) -> bool {
+        matches!(self, Self::Protected(tenure) if tenure.lease_runs())
+    }
+
     fn is_reached(self, rounds: u32) -> bool {
         match self {
             Self::Bounded => rounds >= ROUNDS,

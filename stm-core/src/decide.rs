@@ -341,9 +341,8 @@ impl Locks {
 
     fn what_fails(&self, log: &Log) -> Option<Failure> {
         // A committer gives way before it decides: afterwards nobody may ask it to.
-        if log.holder.is_none()
-            && let Some(failure) = commit::must_give_way(&self.0)
-        {
+        let limit = Limit::of_attempt(log.holder.as_ref());
+        if let Some(failure) = commit::must_give_way(&self.0, limit) {
             return Some(failure);
         }
         // All of them are locked by us, so what the locks replaced is what there is.
