@@ -2,4 +2,4 @@
 
 /// Failures after which a call takes the token of priority; the next attempt has it. The engine's own number: with more of them, a
 /// holder would fail over and over against those whom it stops, for a lease that doubles each time.
-pub const FAILURES: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+pub(crate) const FAILURES: u32 = if cfg!(stm_stress) { 3 } else { 12 };
