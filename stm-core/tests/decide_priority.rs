@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_types, reason = "tests stand outside of the models")]
 
 mod common;
+#[path = "common/failures.rs"]
+mod failures;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use common::decided::{decided, with_decider};
 use common::fire::{elsewhere, under_fire};
-use common::{FAILURES, Rng, block_on, poll, seed, wait_until, watched_alone};
+use common::{Rng, block_on, poll, seed, wait_until, watched_alone};
+use failures::FAILURES;
 use stm_core::diagnostics::waiting;
 use stm_core::{
     Abort, Decision, Stm, Stopped, TVar, Transaction, Tx, atomically, atomically_async,

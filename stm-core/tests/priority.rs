@@ -4,13 +4,16 @@
 #![allow(clippy::disallowed_types, reason = "tests stand outside of the models")]
 
 mod common;
+#[path = "common/failures.rs"]
+mod failures;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use common::fire::{elsewhere, under_fire};
-use common::{FAILURES, Rng, Value, block_on, on_threads, seed, watched};
+use common::{Rng, Value, block_on, on_threads, seed, watched};
+use failures::FAILURES;
 use stm_core::{Stopped, TVar, Transaction, Tx, atomically, atomically_async, retry, snapshot};
 
 /// Attempts within which every elder gets through. Twelve failures, then the token; beyond that only leases that end too

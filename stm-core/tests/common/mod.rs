@@ -19,10 +19,6 @@ use std::time::Duration;
 /// How long a test may take before its watchdog ends the process. Far beyond what any takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Failures after which a call takes the token of priority; the next attempt has it. The engine's own number: with more of them, a
-/// holder would fail over and over against those whom it stops, for a lease that doubles each time.
-pub const FAILURES: u32 = if cfg!(stm_stress) { 3 } else { 12 };
-
 /// Runs `test` on a thread of its own; aborts the process with a message if it does not end.
 pub fn watched(name: &str, test: impl FnOnce() + Send + 'static) {
     watched_with_stack(name, 8 << 20, test);
