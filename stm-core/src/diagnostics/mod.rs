@@ -82,3 +82,12 @@ pub fn collect_garbage() {
         ctx.pin().flush();
     });
 }
+
+/// The addresses of the shared words that `f` writes on this thread, and of the mutexes that it takes: what other processors may
+/// have to fetch anew. For the test of P5, under stress only. What the collector of memory does by itself is not in it.
+#[cfg(all(stm_stress, not(loom)))]
+#[doc(hidden)]
+#[must_use]
+pub fn written_words(f: impl FnOnce()) -> Vec<usize> {
+    crate::sync::written_words(f)
+}
