@@ -1,0 +1,116 @@
+//! Engines that are wrong on purpose: a check that does not catch them checks nothing.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::engine::{Abilities, Ability, Attempt, Engine, Reads, Writes};
+
+const CANNOT: Ability = Err("it has no notion of a conflict");
+
+macro_rules! wrong {
+    ($(#[$doc:meta])* $engine:ident, $tx:ident, read: $read:expr, write: $write:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $engine;
+
+        /// An atomic block, or so it says.
+        pub(crate) struct $tx(());
+
+        impl Reads<$engine> for $tx {
+            fn read<T: Clone + Send + Sync + 'static>(
+                &mut self,
+                var: &Mutex<T>,
+            ) -> Attempt<T, $engine> {
+                $read();
+                Ok(var.lock().expect("no panics here").clone())
+            }
+        }
+
+        impl Writes<$engine> for $tx {
+            fn write<T: Clone + Send + Sync + 'static>(
+                &mut self,
+                var: &Mutex<T>,
+                value: T,
+            ) -> Attempt<(), $engine> {
+                if $write() {
+                    *var.lock().expect("no panics here") = value;
+                }
+                Ok(())
+            }
+        }
+
+        impl Engine for $engine {
+            const NAME: &'static str = stringify!($engine);
+            const ABILITIES: Abilities = Abilities {
+                wait: CANNOT,
+                or_else: CANNOT,
+                snapshot: CANNOT,
+                commute: Ok(()),
+                tasks: CANNOT,
+            };
+
+            type Var<T: Clone + Send + Sync + 'static> = Mutex<T>;
+            type Tx<'t> = $tx;
+            type View<'t> = $tx;
+            type Report<'t> = $tx;
+            type Stop = std::convert::Infallible;
+
+            fn var<T: Clone + Send + Sync + 'static>(value: T) -> Mutex<T> {
+                Mutex::new(value)
+            }
+
+            fn atomically<R>(mut body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
+                let Ok(result) = body(&mut $tx(()));
+                result
+            }
+
+            fn read_only<R>(body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
+                Self::atomically(body)
+            }
+
+            fn report<R>(body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
+                Self::atomically(body)
+            }
+
+            /// What the first alternative did before it gave up would stay: here it never gives up.
+            fn or_else<R>(
+                tx: &mut $tx,
+                mut first: impl FnMut(&mut $tx) -> Attempt<R, Self>,
+                _second: impl FnMut(&mut $tx) -> Attempt<R, Self>,
+            ) -> Attempt<R, Self> {
+                first(tx)
+            }
+
+            fn commute<T: Clone + Send + Sync + 'static>(
+                tx: &mut $tx,
+                var: &Mutex<T>,
+                f: impl Fn(&T) -> T + Send + 'static,
+            ) -> Attempt<(), Self> {
+                Writes::<Self>::modify(tx, var, |value| f(&value))
+            }
+        }
+    };
+}
+
+wrong!(
+    /// Every read and every write on its own, with others let in before each read.
+    Unisolated, Unguarded, read: std::thread::yield_now, write: || true
+);
+
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
+wrong!(
+    /// Every hundredth write is lost, which a single thread can see.
+    Forgetful, Forgetting, read: || {}, write: || WRITES.fetch_add(1, Ordering::Relaxed) % 100 != 99
+);
+
+/// Whether `turn` finds something wrong within some hundred attempts; panics with the name of the workload if it does not.
+pub(crate) fn caught(workload: &str, mut turn: impl FnMut() -> Result<(), String>) -> String {
+    for _ in 0..300 {
+        if let Err(what) = turn() {
+            eprintln!("{workload}: {what}");
+            return what;
+        }
+    }
+    panic!("{workload}: the wrong engine was not caught");
+}
