@@ -173,10 +173,11 @@ mod tests {
     #[test]
     fn a_denied_operation_says_why() {
         watched("a_denied_operation_says_why", || {
+            let counter = Unisolated::var(0);
             let panic = catch_unwind(AssertUnwindSafe(|| {
-                Unisolated::atomically(|_| Unisolated::retry::<()>());
+                Unisolated::atomically(|tx| Unisolated::commute(tx, &counter, |n| n + 1));
             }))
-            .expect_err("it cannot wait");
+            .expect_err("it cannot commute");
             let text = panic
                 .downcast_ref::<String>()
                 .expect("a message with the reason in it");

@@ -5,6 +5,7 @@
 //! | [`engine`] | the trait through which any engine plugs in |
 //! | [`ours`] | stm-core behind it |
 //! | [`workloads`] | what is run: a file a workload |
+//! | [`slots`] | what is done to variables that are known beforehand, which is where locks plug in |
 //! | [`structures`] | lists and ordered maps made of an engine's variables |
 //! | [`measure`] | threads, rounds by turns, medians |
 //!
@@ -19,6 +20,7 @@ pub mod engine;
 pub mod measure;
 pub mod money;
 pub mod ours;
+pub mod slots;
 pub mod structures;
 pub mod workloads;
 #[cfg(test)]

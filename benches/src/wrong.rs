@@ -7,6 +7,9 @@ use crate::engine::{Abilities, Ability, Attempt, Engine, Reads, Writes};
 
 const CANNOT: Ability = Err("it has no notion of a conflict");
 
+/// Run again, with nothing undone.
+pub(crate) struct Again;
+
 macro_rules! wrong {
     ($(#[$doc:meta])* $engine:ident, $tx:ident, read: $read:expr, write: $write:expr) => {
         $(#[$doc])*
@@ -42,10 +45,10 @@ macro_rules! wrong {
         impl Engine for $engine {
             const NAME: &'static str = stringify!($engine);
             const ABILITIES: Abilities = Abilities {
-                wait: CANNOT,
-                or_else: CANNOT,
+                wait: Ok(()),
+                or_else: Ok(()),
                 snapshot: CANNOT,
-                commute: Ok(()),
+                commute: CANNOT,
                 tasks: CANNOT,
             };
 
@@ -53,15 +56,19 @@ macro_rules! wrong {
             type Tx<'t> = $tx;
             type View<'t> = $tx;
             type Report<'t> = $tx;
-            type Stop = std::convert::Infallible;
+            type Stop = Again;
 
             fn var<T: Clone + Send + Sync + 'static>(value: T) -> Mutex<T> {
                 Mutex::new(value)
             }
 
             fn atomically<R>(mut body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
-                let Ok(result) = body(&mut $tx(()));
-                result
+                loop {
+                    if let Ok(result) = body(&mut $tx(())) {
+                        return result;
+                    }
+                    std::thread::yield_now();
+                }
             }
 
             fn read_only<R>(body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
@@ -72,21 +79,17 @@ macro_rules! wrong {
                 Self::atomically(body)
             }
 
-            /// What the first alternative did before it gave up would stay: here it never gives up.
+            fn retry<R>() -> Attempt<R, Self> {
+                Err(Again)
+            }
+
+            /// What the first alternative did before it gave up stays.
             fn or_else<R>(
                 tx: &mut $tx,
                 mut first: impl FnMut(&mut $tx) -> Attempt<R, Self>,
-                _second: impl FnMut(&mut $tx) -> Attempt<R, Self>,
+                mut second: impl FnMut(&mut $tx) -> Attempt<R, Self>,
             ) -> Attempt<R, Self> {
-                first(tx)
-            }
-
-            fn commute<T: Clone + Send + Sync + 'static>(
-                tx: &mut $tx,
-                var: &Mutex<T>,
-                f: impl Fn(&T) -> T + Send + 'static,
-            ) -> Attempt<(), Self> {
-                Writes::<Self>::modify(tx, var, |value| f(&value))
+                first(tx).or_else(|Again| second(tx))
             }
         }
     };

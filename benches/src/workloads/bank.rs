@@ -7,73 +7,15 @@
 //! Checked: every sum that is read, also in the middle of it all, is the money that was there at the beginning, and so is the sum
 //! at the end of each turn.
 
-use std::cell::Cell;
 use std::time::Duration;
 
-use crate::engine::{Engine, Reads, Writes};
 use crate::measure::interleave::{Contender, Metric, Turn, Unit};
 use crate::measure::rng::Rng;
 use crate::measure::threads::{self, Amount, Halt, Ran};
-use crate::money::Money;
+use crate::slots::Slots;
 
 /// In each account at the beginning.
 const BALANCE: i64 = 1000;
-
-/// What a bank must be able to do.
-pub trait Accounts: Sync + Sized + 'static {
-    /// So many accounts with that much in each.
-    fn open(accounts: usize, balance: i64) -> Self;
-
-    /// Moves `amount` from an account to another one.
-    fn transfer(&self, from: usize, to: usize, amount: i64);
-
-    /// What is in all accounts at one moment; `None` if `halt` was set before it got through.
-    fn total(&self, halt: &Halt) -> Option<Total>;
-}
-
-/// A sum over all accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// The sum.
-    pub sum: i64,
-    /// How often the body ran for it.
-    pub runs: u64,
-}
-
-/// Accounts that are variables of an engine.
-#[derive(Debug)]
-pub struct OnEngine<E: Engine, M: Money = i64>(Vec<E::Var<M>>);
-
-impl<E: Engine, M: Money> Accounts for OnEngine<E, M> {
-    fn open(accounts: usize, balance: i64) -> Self {
-        Self((0..accounts).map(|_| E::var(M::of(balance))).collect())
-    }
-
-    #[inline]
-    fn transfer(&self, from: usize, to: usize, amount: i64) {
-        E::atomically(|tx| {
-            tx.modify(&self.0[from], |money| money.plus(-amount))?;
-            tx.modify(&self.0[to], |money| money.plus(amount))
-        });
-    }
-
-    fn total(&self, halt: &Halt) -> Option<Total> {
-        let runs = Cell::new(0);
-        let sum = E::report(|report| {
-            if halt.is_set() {
-                return Ok(None);
-            }
-            runs.set(runs.get() + 1);
-            let mut sum = 0;
-            for account in &self.0 {
-                sum += report.read(account)?.amount();
-            }
-            Ok(Some(sum))
-        });
-        let runs = runs.get();
-        sum.map(|sum| Total { sum, runs })
-    }
-}
 
 /// What distinguishes one bank from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +153,7 @@ impl Teller {
     }
 
     #[inline]
-    fn step(&mut self, bank: &impl Accounts, params: &Params, halt: &Halt) {
+    fn step(&mut self, bank: &impl Slots, params: &Params, halt: &Halt) {
         if self.only_reads || self.rng.in_percent(params.read_all_percent) {
             return self.read_all(bank, params, halt);
         }
@@ -221,8 +163,8 @@ impl Teller {
         self.transfers += 1;
     }
 
-    fn read_all(&mut self, bank: &impl Accounts, params: &Params, halt: &Halt) {
-        if let Some(total) = bank.total(halt) {
+    fn read_all(&mut self, bank: &impl Slots, params: &Params, halt: &Halt) {
+        if let Some(total) = bank.sum(halt) {
             self.read_alls += 1;
             self.runs += total.runs;
             if total.sum != params.money() {
@@ -247,6 +189,11 @@ impl Params {
     }
 }
 
+/// A bank with [`BALANCE`] in each account.
+fn open<A: Slots>(params: &Params) -> A {
+    A::open(params.accounts, |_| BALANCE)
+}
+
 /// What the threads of a turn did.
 #[derive(Debug)]
 pub struct Done {
@@ -262,7 +209,7 @@ pub struct Done {
 /// # Errors
 ///
 /// What the check found wrong.
-pub fn work<A: Accounts>(bank: &A, params: &Params, amount: Amount) -> Result<Done, String> {
+pub fn work<A: Slots>(bank: &A, params: &Params, amount: Amount) -> Result<Done, String> {
     let (ran, tellers) = threads::run(
         params.threads + params.read_all_threads,
         amount,
@@ -274,7 +221,7 @@ pub fn work<A: Accounts>(bank: &A, params: &Params, amount: Amount) -> Result<Do
     if let Some(sum) = tellers.iter().find_map(|teller| teller.wrong) {
         return Err(format!("somebody read a sum of {sum} where {money} were"));
     }
-    let left = bank.total(&Halt::default()).map(|total| total.sum);
+    let left = bank.sum(&Halt::default()).map(|total| total.sum);
     if left != Some(money) {
         return Err(format!("of {money}, {left:?} are left at the end"));
     }
@@ -287,7 +234,7 @@ pub fn work<A: Accounts>(bank: &A, params: &Params, amount: Amount) -> Result<Do
     })
 }
 
-fn turn(bank: &impl Accounts, params: &Params, time: Duration) -> Turn {
+fn turn(bank: &impl Slots, params: &Params, time: Duration) -> Turn {
     let done = work(bank, params, Amount::For(time))?;
     Ok(if params.read_all_threads > 0 {
         vec![
@@ -301,10 +248,10 @@ fn turn(bank: &impl Accounts, params: &Params, time: Duration) -> Turn {
 }
 
 /// A bank that takes part.
-pub fn contender<A: Accounts>(name: &str, params: Params) -> Contender<'static> {
+pub fn contender<A: Slots>(name: &str, params: Params) -> Contender<'static> {
     let mut bank = None;
     Contender::new(name, move |time| {
-        let bank = bank.get_or_insert_with(|| A::open(params.accounts, BALANCE));
+        let bank = bank.get_or_insert_with(|| open::<A>(&params));
         turn(bank, &params, time)
     })
 }
@@ -315,6 +262,7 @@ mod tests {
     use crate::common::watched;
     use crate::money::Wide;
     use crate::ours::{StmCore, StmCoreAtomically};
+    use crate::slots::OnEngine;
     use crate::wrong::{Forgetful, Unisolated, caught};
 
     const SMALL: Params = Params {
@@ -323,8 +271,8 @@ mod tests {
         ..PLAIN
     };
 
-    fn turn_of<A: Accounts>(params: &Params, steps: u64) -> Result<(), String> {
-        work(&A::open(params.accounts, BALANCE), params, Amount::Steps(steps)).map(drop)
+    fn turn_of<A: Slots>(params: &Params, steps: u64) -> Result<(), String> {
+        work(&open::<A>(params), params, Amount::Steps(steps)).map(drop)
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{Engine, Reads};
+use crate::engine::Engine;
 use crate::measure::interleave::{Contender, Metric, Turn, Unit};
 use crate::measure::rng::Rng;
 use crate::measure::threads::{self, Amount, Ran};
