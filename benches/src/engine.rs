@@ -97,13 +97,13 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn var<T: Clone + Send + Sync + 'static>(value: T) -> Self::Var<T>;
 
     /// Runs `body` so that it takes effect at one moment, as often as it takes.
-    fn atomically<R>(body: impl FnMut(&mut Self::Tx<'_>) -> Attempt<R, Self>) -> R;
+    fn atomically<R>(body: impl Fn(&mut Self::Tx<'_>) -> Attempt<R, Self>) -> R;
 
     /// The same for a short body that only reads.
-    fn read_only<R>(body: impl FnMut(&mut Self::View<'_>) -> Attempt<R, Self>) -> R;
+    fn read_only<R>(body: impl Fn(&mut Self::View<'_>) -> Attempt<R, Self>) -> R;
 
     /// The same for a long body that only reads, beside writers.
-    fn report<R>(body: impl FnMut(&mut Self::Report<'_>) -> Attempt<R, Self>) -> R;
+    fn report<R>(body: impl Fn(&mut Self::Report<'_>) -> Attempt<R, Self>) -> R;
 
     /// Ends the attempt; the next one begins when something that it has read has changed.
     ///
@@ -121,8 +121,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// The engine's reason to end the attempt.
     fn or_else<R>(
         _tx: &mut Self::Tx<'_>,
-        _first: impl FnMut(&mut Self::Tx<'_>) -> Attempt<R, Self>,
-        _second: impl FnMut(&mut Self::Tx<'_>) -> Attempt<R, Self>,
+        _first: impl Fn(&mut Self::Tx<'_>) -> Attempt<R, Self>,
+        _second: impl Fn(&mut Self::Tx<'_>) -> Attempt<R, Self>,
     ) -> Attempt<R, Self> {
         denied::<Self>(Self::ABILITIES.or_else)
     }
@@ -142,7 +142,7 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     /// [`Engine::atomically`] for tasks.
     fn atomically_async<R: Send>(
-        _body: impl FnMut(&mut Self::Tx<'_>) -> Attempt<R, Self> + Send,
+        _body: impl Fn(&mut Self::Tx<'_>) -> Attempt<R, Self> + Send + Sync,
     ) -> impl Future<Output = R> + Send {
         async { denied::<Self>(Self::ABILITIES.tasks) }
     }

@@ -13,6 +13,7 @@
 //! compares everybody and writes the tables, are in `benches/peers`, a workspace of its own.
 #![forbid(unsafe_code)]
 
+mod collections;
 #[cfg(test)]
 #[path = "../../stm-core/tests/common/mod.rs"]
 mod common;

@@ -67,17 +67,17 @@ macro_rules! ours {
             }
 
             #[inline(always)]
-            fn atomically<R>(body: impl FnMut(&mut Tx<'_>) -> Attempt<R, Self>) -> R {
+            fn atomically<R>(body: impl Fn(&mut Tx<'_>) -> Attempt<R, Self>) -> R {
                 stm_core::atomically(body)
             }
 
             #[inline(always)]
-            fn read_only<R>(body: impl FnMut(&mut Tx<'_>) -> Attempt<R, Self>) -> R {
+            fn read_only<R>(body: impl Fn(&mut Tx<'_>) -> Attempt<R, Self>) -> R {
                 stm_core::atomically(body)
             }
 
             #[inline(always)]
-            fn report<R>(body: impl FnMut(&mut $report<'_>) -> Attempt<R, Self>) -> R {
+            fn report<R>(body: impl Fn(&mut $report<'_>) -> Attempt<R, Self>) -> R {
                 $run(body)
             }
 
@@ -89,8 +89,8 @@ macro_rules! ours {
             #[inline(always)]
             fn or_else<R>(
                 tx: &mut Tx<'_>,
-                first: impl FnMut(&mut Tx<'_>) -> Attempt<R, Self>,
-                second: impl FnMut(&mut Tx<'_>) -> Attempt<R, Self>,
+                first: impl Fn(&mut Tx<'_>) -> Attempt<R, Self>,
+                second: impl Fn(&mut Tx<'_>) -> Attempt<R, Self>,
             ) -> Attempt<R, Self> {
                 tx.or_else(first, second)
             }
@@ -105,7 +105,7 @@ macro_rules! ours {
             }
 
             fn atomically_async<R: Send>(
-                body: impl FnMut(&mut Tx<'_>) -> Attempt<R, Self> + Send,
+                body: impl Fn(&mut Tx<'_>) -> Attempt<R, Self> + Send + Sync,
             ) -> impl Future<Output = R> + Send {
                 stm_core::atomically_async(body)
             }

@@ -62,7 +62,7 @@ macro_rules! wrong {
                 Mutex::new(value)
             }
 
-            fn atomically<R>(mut body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
+            fn atomically<R>(body: impl Fn(&mut $tx) -> Attempt<R, Self>) -> R {
                 loop {
                     if let Ok(result) = body(&mut $tx(())) {
                         return result;
@@ -71,11 +71,11 @@ macro_rules! wrong {
                 }
             }
 
-            fn read_only<R>(body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
+            fn read_only<R>(body: impl Fn(&mut $tx) -> Attempt<R, Self>) -> R {
                 Self::atomically(body)
             }
 
-            fn report<R>(body: impl FnMut(&mut $tx) -> Attempt<R, Self>) -> R {
+            fn report<R>(body: impl Fn(&mut $tx) -> Attempt<R, Self>) -> R {
                 Self::atomically(body)
             }
 
@@ -86,8 +86,8 @@ macro_rules! wrong {
             /// What the first alternative did before it gave up stays.
             fn or_else<R>(
                 tx: &mut $tx,
-                mut first: impl FnMut(&mut $tx) -> Attempt<R, Self>,
-                mut second: impl FnMut(&mut $tx) -> Attempt<R, Self>,
+                first: impl Fn(&mut $tx) -> Attempt<R, Self>,
+                second: impl Fn(&mut $tx) -> Attempt<R, Self>,
             ) -> Attempt<R, Self> {
                 first(tx).or_else(|Again| second(tx))
             }

@@ -3,7 +3,6 @@
 //! Its transactions are futures, and keep their log in a thread's own variable. Outside of tasks a future is driven on the spot by
 //! parking the thread, which is what a runtime's `block_on` does.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -55,16 +54,15 @@ impl Engine for AsyncStm {
         TVar::new(value)
     }
 
-    fn atomically<R>(body: impl FnMut(&mut Tx) -> Attempt<R, Self>) -> R {
-        let body = RefCell::new(body);
-        block_on(async_stm::atomically(|| (body.borrow_mut())(&mut Tx(()))))
+    fn atomically<R>(body: impl Fn(&mut Tx) -> Attempt<R, Self>) -> R {
+        block_on(async_stm::atomically(|| body(&mut Tx(()))))
     }
 
-    fn read_only<R>(body: impl FnMut(&mut Tx) -> Attempt<R, Self>) -> R {
+    fn read_only<R>(body: impl Fn(&mut Tx) -> Attempt<R, Self>) -> R {
         Self::atomically(body)
     }
 
-    fn report<R>(body: impl FnMut(&mut Tx) -> Attempt<R, Self>) -> R {
+    fn report<R>(body: impl Fn(&mut Tx) -> Attempt<R, Self>) -> R {
         Self::atomically(body)
     }
 
@@ -74,20 +72,16 @@ impl Engine for AsyncStm {
 
     fn or_else<R>(
         _: &mut Tx,
-        mut first: impl FnMut(&mut Tx) -> Attempt<R, Self>,
-        mut second: impl FnMut(&mut Tx) -> Attempt<R, Self>,
+        first: impl Fn(&mut Tx) -> Attempt<R, Self>,
+        second: impl Fn(&mut Tx) -> Attempt<R, Self>,
     ) -> Attempt<R, Self> {
         async_stm::or(|| first(&mut Tx(())), || second(&mut Tx(())))
     }
 
     fn atomically_async<R: Send>(
-        body: impl FnMut(&mut Tx) -> Attempt<R, Self> + Send,
+        body: impl Fn(&mut Tx) -> Attempt<R, Self> + Send + Sync,
     ) -> impl Future<Output = R> + Send {
-        async move {
-            let body = std::sync::Mutex::new(body);
-            let run = || body.lock().expect("bodies do not panic")(&mut Tx(()));
-            async_stm::atomically(run).await
-        }
+        async_stm::atomically(move || body(&mut Tx(())))
     }
 }
 

@@ -3,22 +3,25 @@
 use dashmap::DashSet;
 use stm_benches::workloads::intset::Set;
 
-impl Set for DashSet<u64> {
+/// A set of numbers.
+pub struct Dash(DashSet<u64>);
+
+impl Set for Dash {
     const IN_ORDER: bool = false;
 
     fn new(_size: u64) -> Self {
-        DashSet::new()
+        Self(DashSet::new())
     }
     fn contains(&self, key: u64) -> bool {
-        DashSet::contains(self, &key)
+        self.0.contains(&key)
     }
     fn insert(&self, key: u64) -> bool {
-        DashSet::insert(self, key)
+        self.0.insert(key)
     }
     fn remove(&self, key: u64) -> bool {
-        DashSet::remove(self, &key).is_some()
+        self.0.remove(&key).is_some()
     }
     fn keys(&self) -> Vec<u64> {
-        self.iter().map(|key| *key).collect()
+        self.0.iter().map(|key| *key).collect()
     }
 }

@@ -45,15 +45,15 @@ impl Engine for FastStm {
         TVar::new(value)
     }
 
-    fn atomically<R>(mut body: impl FnMut(&mut Transaction) -> Attempt<R, Self>) -> R {
-        fast_stm::atomically(|tx| body(tx))
+    fn atomically<R>(body: impl Fn(&mut Transaction) -> Attempt<R, Self>) -> R {
+        fast_stm::atomically(body)
     }
 
-    fn read_only<R>(body: impl FnMut(&mut Transaction) -> Attempt<R, Self>) -> R {
+    fn read_only<R>(body: impl Fn(&mut Transaction) -> Attempt<R, Self>) -> R {
         Self::atomically(body)
     }
 
-    fn report<R>(body: impl FnMut(&mut Transaction) -> Attempt<R, Self>) -> R {
+    fn report<R>(body: impl Fn(&mut Transaction) -> Attempt<R, Self>) -> R {
         Self::atomically(body)
     }
 
@@ -63,9 +63,9 @@ impl Engine for FastStm {
 
     fn or_else<R>(
         tx: &mut Transaction,
-        mut first: impl FnMut(&mut Transaction) -> Attempt<R, Self>,
-        mut second: impl FnMut(&mut Transaction) -> Attempt<R, Self>,
+        first: impl Fn(&mut Transaction) -> Attempt<R, Self>,
+        second: impl Fn(&mut Transaction) -> Attempt<R, Self>,
     ) -> Attempt<R, Self> {
-        tx.or(|tx| first(tx), |tx| second(tx))
+        tx.or(first, second)
     }
 }

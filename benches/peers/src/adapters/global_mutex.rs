@@ -63,19 +63,19 @@ impl Engine for GlobalMutex {
     }
 
     #[inline]
-    fn atomically<R>(mut body: impl FnMut(&mut Locked<'_>) -> Attempt<R, Self>) -> R {
+    fn atomically<R>(body: impl Fn(&mut Locked<'_>) -> Attempt<R, Self>) -> R {
         let mut owner = LOCK.lock().expect("bodies do not panic");
         let Ok(result) = body(&mut Locked(&mut owner));
         result
     }
 
     #[inline]
-    fn read_only<R>(body: impl FnMut(&mut Locked<'_>) -> Attempt<R, Self>) -> R {
+    fn read_only<R>(body: impl Fn(&mut Locked<'_>) -> Attempt<R, Self>) -> R {
         Self::atomically(body)
     }
 
     #[inline]
-    fn report<R>(body: impl FnMut(&mut Locked<'_>) -> Attempt<R, Self>) -> R {
+    fn report<R>(body: impl Fn(&mut Locked<'_>) -> Attempt<R, Self>) -> R {
         Self::atomically(body)
     }
 }

@@ -42,15 +42,15 @@ impl Engine for KovanStm {
         TVar::new(value)
     }
 
-    fn atomically<R>(body: impl FnMut(&mut Transaction<'_>) -> Attempt<R, Self>) -> R {
+    fn atomically<R>(body: impl Fn(&mut Transaction<'_>) -> Attempt<R, Self>) -> R {
         kovan_stm::atomically(body)
     }
 
-    fn read_only<R>(body: impl FnMut(&mut Transaction<'_>) -> Attempt<R, Self>) -> R {
+    fn read_only<R>(body: impl Fn(&mut Transaction<'_>) -> Attempt<R, Self>) -> R {
         kovan_stm::atomically(body)
     }
 
-    fn report<R>(body: impl FnMut(&mut Transaction<'_>) -> Attempt<R, Self>) -> R {
+    fn report<R>(body: impl Fn(&mut Transaction<'_>) -> Attempt<R, Self>) -> R {
         kovan_stm::atomically(body)
     }
 }

@@ -2,7 +2,6 @@
 
 pub mod arc_swap;
 pub mod async_stm;
-pub mod collections;
 pub mod dashmap;
 pub mod fast_stm;
 pub mod global_mutex;

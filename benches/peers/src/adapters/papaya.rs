@@ -3,22 +3,25 @@
 use papaya::HashSet;
 use stm_benches::workloads::intset::Set;
 
-impl Set for HashSet<u64> {
+/// A set of numbers.
+pub struct Papaya(HashSet<u64>);
+
+impl Set for Papaya {
     const IN_ORDER: bool = false;
 
     fn new(_size: u64) -> Self {
-        HashSet::new()
+        Self(HashSet::new())
     }
     fn contains(&self, key: u64) -> bool {
-        self.pin().contains(&key)
+        self.0.pin().contains(&key)
     }
     fn insert(&self, key: u64) -> bool {
-        self.pin().insert(key)
+        self.0.pin().insert(key)
     }
     fn remove(&self, key: u64) -> bool {
-        self.pin().remove(&key)
+        self.0.pin().remove(&key)
     }
     fn keys(&self) -> Vec<u64> {
-        self.pin().iter().copied().collect()
+        self.0.pin().iter().copied().collect()
     }
 }

@@ -73,21 +73,21 @@ impl Engine for GlobalRwLock {
     }
 
     #[inline]
-    fn atomically<R>(mut body: impl FnMut(&mut Writing<'_>) -> Attempt<R, Self>) -> R {
+    fn atomically<R>(body: impl Fn(&mut Writing<'_>) -> Attempt<R, Self>) -> R {
         let mut owner = LOCK.write().expect("bodies do not panic");
         let Ok(result) = body(&mut Writing(&mut owner));
         result
     }
 
     #[inline]
-    fn read_only<R>(mut body: impl FnMut(&mut Reading<'_>) -> Attempt<R, Self>) -> R {
+    fn read_only<R>(body: impl Fn(&mut Reading<'_>) -> Attempt<R, Self>) -> R {
         let owner = LOCK.read().expect("bodies do not panic");
         let Ok(result) = body(&mut Reading(&owner));
         result
     }
 
     #[inline]
-    fn report<R>(body: impl FnMut(&mut Reading<'_>) -> Attempt<R, Self>) -> R {
+    fn report<R>(body: impl Fn(&mut Reading<'_>) -> Attempt<R, Self>) -> R {
         Self::read_only(body)
     }
 }

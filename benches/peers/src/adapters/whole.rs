@@ -7,26 +7,30 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use stm_benches::workloads::counter::Counter;
 use stm_benches::workloads::intset::Set;
 
+/// Something behind a mutex.
+#[derive(Default)]
+pub struct Locked<T>(Mutex<T>);
+
 /// Both sets have the same operations.
 macro_rules! behind_a_mutex {
     ($set:ty, in_order: $in_order:literal) => {
-        impl Set for Mutex<$set> {
+        impl Set for Locked<$set> {
             const IN_ORDER: bool = $in_order;
 
             fn new(_size: u64) -> Self {
-                Mutex::default()
+                Self::default()
             }
             fn contains(&self, key: u64) -> bool {
-                self.lock().expect("no panics here").contains(&key)
+                self.0.lock().expect("no panics here").contains(&key)
             }
             fn insert(&self, key: u64) -> bool {
-                self.lock().expect("no panics here").insert(key)
+                self.0.lock().expect("no panics here").insert(key)
             }
             fn remove(&self, key: u64) -> bool {
-                self.lock().expect("no panics here").remove(&key)
+                self.0.lock().expect("no panics here").remove(&key)
             }
             fn keys(&self) -> Vec<u64> {
-                let keys = self.lock().expect("no panics here");
+                let keys = self.0.lock().expect("no panics here");
                 keys.iter().copied().collect()
             }
         }
@@ -36,16 +40,16 @@ macro_rules! behind_a_mutex {
 behind_a_mutex!(HashSet<u64>, in_order: false);
 behind_a_mutex!(BTreeSet<u64>, in_order: true);
 
-impl Counter for Mutex<i64> {
+impl Counter for Locked<i64> {
     fn new() -> Self {
-        Mutex::default()
+        Self::default()
     }
     #[inline]
     fn add(&self) {
-        *self.lock().expect("no panics here") += 1;
+        *self.0.lock().expect("no panics here") += 1;
     }
     fn value(&self) -> i64 {
-        *self.lock().expect("no panics here")
+        *self.0.lock().expect("no panics here")
     }
 }
 

@@ -1,8 +1,9 @@
-//! stm-collections: sets whose operations compose, ready-made.
+//! The sets of stm-collections, ready-made, where the workloads make their own from an engine's variables.
 
-use stm_benches::workloads::intset::Set;
 use stm_collections::{TOrdSet, TSet};
 use stm_core::{atomically, snapshot};
+
+use crate::workloads::intset::Set;
 
 /// Both sets have the same operations.
 macro_rules! set {
