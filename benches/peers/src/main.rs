@@ -2,6 +2,7 @@
 
 mod adapters;
 mod maps;
+mod memory;
 mod queues;
 mod workloads;
 
@@ -12,6 +13,7 @@ use stm_benches::measure::interleave::{Effort, Fate};
 
 fn main() -> ExitCode {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(name) = chosen.first().and_then(|a| a.strip_prefix("--bytes-of=")) { println!("{}", memory::probe(name, chosen.len() > 1).unwrap()); return ExitCode::SUCCESS; }
     let effort = Effort { rounds: 3, time: Duration::from_millis(25) };
     for workload in workloads::ALL {
         if !chosen.is_empty() && !chosen.iter().any(|c| c == workload.name) { continue; }

@@ -6,11 +6,15 @@ use stm_benches::engine::Engine;
 use stm_benches::measure::interleave::{Case, Contender, Metric};
 use stm_benches::ours::{StmCore, StmCoreAtomically};
 use stm_benches::slots::OnEngine;
-use stm_benches::workloads::{alternatives, bank, big, counter, intset, pairs, scan, swaps};
+use stm_benches::money::Wide;
+use stm_benches::workloads::{
+    alternatives, bank, big, boxed, counter, intset, lee, pairs, scan, swaps, vacation, wakeup,
+};
 use stm_collections::{TOrdSet, TSet};
 
 use crate::adapters::arc_swap::{self, Rcu};
 use crate::adapters::async_stm::AsyncStm;
+use crate::adapters::batons::{OnChannels, OnCondvar, OnNotify};
 use crate::adapters::dashmap::Dash;
 use crate::adapters::fast_stm::FastStm;
 use crate::adapters::global_mutex::GlobalMutex;
@@ -22,7 +26,7 @@ use crate::adapters::rwlock::GlobalRwLock;
 use crate::adapters::std_mutex::{self, StdMutexes};
 use crate::adapters::stm::Stm;
 use crate::adapters::whole::{Atomic, Locked};
-use crate::{maps, queues};
+use crate::{maps, memory, queues};
 
 /// Something to run.
 pub struct Workload {
@@ -35,7 +39,7 @@ pub struct Workload {
 }
 
 /// In the order in which they run.
-pub const ALL: [Workload; 11] = [
+pub const ALL: [Workload; 16] = [
     Workload {
         name: "bank",
         about: "transfers between accounts, with read-alls among them or beside them (TinySTM)",
@@ -50,6 +54,16 @@ pub const ALL: [Workload; 11] = [
         name: "intset",
         about: "sets as list, hash and ordered; small and large, reads and updates (TinySTM)",
         cases: intset_cases,
+    },
+    Workload {
+        name: "vacation",
+        about: "a travel agency with little and with more contention (STAMP)",
+        cases: vacation_cases,
+    },
+    Workload {
+        name: "lee",
+        about: "wires on a board, found and laid in one transaction each (Lee-TM)",
+        cases: lee_cases,
     },
     Workload {
         name: "swaps",
@@ -72,6 +86,11 @@ pub const ALL: [Workload; 11] = [
         cases: counter_cases,
     },
     Workload {
+        name: "wakeup",
+        about: "two threads, or tasks, that take turns and wait for each other",
+        cases: wakeup_cases,
+    },
+    Workload {
         name: "big",
         about: "2 to 65536 accesses in a transaction",
         cases: big_cases,
@@ -80,6 +99,16 @@ pub const ALL: [Workload; 11] = [
         name: "alternatives",
         about: "or_else: the first payer that has cover",
         cases: alternatives_cases,
+    },
+    Workload {
+        name: "boxed",
+        about: "transfers of i64, of strings and of 200-byte records",
+        cases: boxed_cases,
+    },
+    Workload {
+        name: "memory",
+        about: "bytes a variable",
+        cases: memory::cases,
     },
     Workload {
         name: "maps",
@@ -182,11 +211,59 @@ fn intset_cases() -> Vec<Case<'static>> {
                 intset::contender::<Locked<BTreeSet<u64>>>("Mutex<BTreeSet>", params),
             ]),
         }
-        contenders.push(Contender::cannot(std_mutex::NAME, NOT_KNOWN_BEFOREHAND));
-        contenders.push(Contender::cannot(parking_lot::NAME, NOT_KNOWN_BEFOREHAND));
+        contenders.extend(locks_cannot());
         case("intset", name, intset::METRICS, contenders)
     });
     cases.collect()
+}
+
+/// Those who have no bodies that find out as they go what they touch.
+fn locks_cannot() -> [Contender<'static>; 2] {
+    [std_mutex::NAME, parking_lot::NAME].map(|name| Contender::cannot(name, NOT_KNOWN_BEFOREHAND))
+}
+
+fn vacation_cases() -> Vec<Case<'static>> {
+    let cases = vacation::CASES.iter().map(|&(name, params)| {
+        let mut contenders = engines!(E => vacation::contender::<E>(E::NAME, params));
+        contenders.extend(locks_cannot());
+        case("vacation", name, vacation::METRICS, contenders)
+    });
+    cases.collect()
+}
+
+fn lee_cases() -> Vec<Case<'static>> {
+    let (name, params) = lee::CASE;
+    let mut contenders = engines!(E => lee::contender::<E>(E::NAME, params));
+    contenders.extend(locks_cannot());
+    vec![case("lee", name, lee::METRICS, contenders)]
+}
+
+fn wakeup_cases() -> Vec<Case<'static>> {
+    use wakeup::OnEngine;
+    let mut threads = engines!(E => Contender::able(E::NAME, E::ABILITIES.wait, |name| {
+        wakeup::contender::<OnEngine<E>>(name)
+    }));
+    threads.extend([
+        wakeup::contender::<OnCondvar>("Condvar"),
+        wakeup::contender::<OnChannels>("crossbeam-channel"),
+    ]);
+    let mut tasks = engines!(E => Contender::able(E::NAME, E::ABILITIES.tasks, |name| {
+        wakeup::task_contender::<OnEngine<E>>(name)
+    }));
+    tasks.push(wakeup::task_contender::<OnNotify>("tokio Notify"));
+    vec![
+        case("wakeup", wakeup::THREADS, wakeup::METRICS, threads),
+        case("wakeup", wakeup::TASKS, wakeup::METRICS, tasks),
+    ]
+}
+
+fn boxed_cases() -> Vec<Case<'static>> {
+    let [inline, string, wide] = boxed::FORMS;
+    let mut contenders = slots!(i64; S, name => boxed::contender::<S>(name, inline));
+    contenders.extend(slots!(String; S, name => boxed::contender::<S>(name, string)));
+    contenders.extend(slots!(Wide; S, name => boxed::contender::<S>(name, wide)));
+    let name = "transfers between 1024 accounts, 1 thread";
+    vec![case("boxed", name, boxed::metrics(), contenders)]
 }
 
 fn swaps_cases() -> Vec<Case<'static>> {

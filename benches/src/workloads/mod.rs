@@ -3,8 +3,13 @@
 pub mod alternatives;
 pub mod bank;
 pub mod big;
+pub mod boxed;
 pub mod counter;
 pub mod intset;
+pub mod lee;
+pub mod memory;
 pub mod pairs;
 pub mod scan;
 pub mod swaps;
+pub mod vacation;
+pub mod wakeup;

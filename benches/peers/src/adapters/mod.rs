@@ -2,6 +2,7 @@
 
 pub mod arc_swap;
 pub mod async_stm;
+pub mod batons;
 pub mod dashmap;
 pub mod fast_stm;
 pub mod global_mutex;

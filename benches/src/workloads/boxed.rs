@@ -1,0 +1,30 @@
+//! What a value in a box costs: the bank's transfers, with balances that an engine may keep in place, with strings, and with records
+//! of 200 bytes.
+//!
+//! All three forms take part in one case, so that the ratio of two of them comes from one interleaved run.
+//!
+//! Checked: as in the [`bank`].
+
+use crate::measure::interleave::{Contender, Metric};
+use crate::slots::Slots;
+use crate::workloads::bank::{self, PLAIN};
+
+/// The forms, as they stand behind a contender's name.
+pub const FORMS: [&str; 3] = ["i64", "String", "200 bytes"];
+
+/// The figure of the workload.
+#[must_use]
+pub fn metrics() -> Vec<Metric> {
+    bank::metrics(&PLAIN)
+}
+
+/// The contender's name with its form.
+#[must_use]
+pub fn name(who: &str, form: &str) -> String {
+    format!("{who}, {form}")
+}
+
+/// Accounts in one of the forms that take part.
+pub fn contender<S: Slots>(who: &str, form: &str) -> Contender<'static> {
+    bank::contender::<S>(&name(who, form), PLAIN)
+}
