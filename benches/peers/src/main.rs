@@ -3,31 +3,122 @@
 mod adapters;
 mod maps;
 mod memory;
+mod options;
 mod queues;
+mod report;
 mod workloads;
 
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use stm_benches::measure::interleave::{Effort, Fate};
+use clap::Parser;
+use stm_benches::measure::interleave::Outcome;
+
+use options::{Mode, Options};
+use report::machine::Machine;
+use report::{Report, json, markdown, plots, table, targets};
+use workloads::Workload;
 
 fn main() -> ExitCode {
-    let chosen: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(name) = chosen.first().and_then(|a| a.strip_prefix("--bytes-of=")) { println!("{}", memory::probe(name, chosen.len() > 1).unwrap()); return ExitCode::SUCCESS; }
-    let effort = Effort { rounds: 3, time: Duration::from_millis(25) };
-    for workload in workloads::ALL {
-        if !chosen.is_empty() && !chosen.iter().any(|c| c == workload.name) { continue; }
-        for case in (workload.cases)() {
-            let began = std::time::Instant::now();
-            let out = case.measure(effort, |round, who| eprint!("{round} {who}        \r"));
-            println!("{} / {} ({:?})", out.workload, out.name, began.elapsed());
-            for e in &out.entries {
-                match &e.fate {
-                    Fate::Measured(_) => { print!("  {:28}", e.name); for m in 0..out.metrics.len() { print!(" {:>12.1}", out.spread(&e.name, m).unwrap().median); } println!(); }
-                    f => println!("  {:28} {f:?}", e.name),
+    let options = Options::parse();
+    match options.mode() {
+        Mode::BytesOf { name, wide } => match memory::probe(&name, wide) {
+            Ok(bytes) => {
+                println!("{bytes}");
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        Mode::List => {
+            for workload in workloads::ALL {
+                println!("{:14}{}", workload.name, workload.about);
+                for case in (workload.cases)() {
+                    println!("{:16}{}, {} contenders", "", case.name, case.contenders.len());
                 }
             }
+            ExitCode::SUCCESS
+        }
+        Mode::Measure => measure(&options),
+    }
+}
+
+fn measure(options: &Options) -> ExitCode {
+    let chosen = options.chosen();
+    let report = Report {
+        machine: Machine::this(),
+        effort: options.effort(),
+        outcomes: run(&chosen, options),
+    };
+    print!("{}", table::losses(&report));
+    println!();
+    print!("{}", table::targets(&targets::compare(&report)));
+    if let Some(folder) = options.folder() {
+        if let Err(why) = write(&report, &chosen, &folder) {
+            eprintln!("stm-peers: the report cannot be written: {why}; name another folder with --out");
+            return ExitCode::FAILURE;
+        }
+        eprintln!("wrote measurements.md and the folder measurements");
+    } else {
+        eprintln!("no files written: only a run of everything with the standard effort is for keeping, or name a folder with --out");
+    }
+    let mut failed = ExitCode::SUCCESS;
+    for (outcome, entry, what) in report.wrong() {
+        eprintln!("WRONG: {}: {}: {}: {what}", outcome.workload, outcome.name, entry.name);
+        failed = ExitCode::FAILURE;
+    }
+    failed
+}
+
+fn run(chosen: &[&Workload], options: &Options) -> Vec<Outcome> {
+    let effort = options.effort();
+    let mut stderr = std::io::stderr();
+    let on_terminal = stderr.is_terminal();
+    let mut outcomes = Vec::new();
+    for (number, workload) in (1..).zip(chosen) {
+        let cases = (workload.cases)();
+        let count = cases.len();
+        for (at, case) in (1..).zip(cases) {
+            let place = format!(
+                "[{number}/{}] {} {at}/{count}: {}",
+                chosen.len(),
+                workload.name,
+                case.name
+            );
+            if !on_terminal {
+                eprintln!("{place}");
+            }
+            let outcome = case.measure(effort, |round, who| {
+                if on_terminal {
+                    // A terminal that is gone takes nothing from the figures.
+                    let _ = write!(stderr, "\r\x1b[K{place}, round {round}/{}: {who}", effort.rounds);
+                    let _ = stderr.flush();
+                }
+            });
+            if on_terminal {
+                eprint!("\r\x1b[K");
+            }
+            println!("{}", table::case(&outcome));
+            outcomes.push(outcome);
         }
     }
-    ExitCode::SUCCESS
+    outcomes
+}
+
+fn write(report: &Report, chosen: &[&Workload], folder: &Path) -> std::io::Result<()> {
+    let plots_folder = folder.join(markdown::FOLDER);
+    std::fs::create_dir_all(&plots_folder)?;
+    std::fs::write(folder.join("measurements.md"), markdown::page(report, chosen))?;
+    std::fs::write(plots_folder.join("measurements.json"), json::text(report))?;
+    for workload in chosen {
+        let of_it = |outcome: &&Outcome| outcome.workload == workload.name;
+        let outcomes: Vec<_> = report.outcomes.iter().filter(of_it).collect();
+        if let Some(svg) = plots::workload(&outcomes) {
+            std::fs::write(plots_folder.join(format!("{}.svg", workload.name)), svg)?;
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use stm_benches::measure::interleave::{Case, Contender, Metric, Turn, Unit};
+use stm_benches::measure::interleave::{Case, Contender, Metric, Side, Turn, Unit};
 use stm_benches::measure::rng::Rng;
 use stm_benches::measure::threads::{self, Amount};
 use stm_collections::TMap;
@@ -361,7 +361,7 @@ pub fn cases() -> Vec<Case<'static>> {
                 format!("{KEYS} keys, {what}, {threads} thread(s)"),
                 "steps",
                 vec![
-                    single::<TMap<u64, u64>>("TMap", threads, mix),
+                    single::<TMap<u64, u64>>("TMap", threads, mix).on(Side::Ours),
                     single::<Mutex<HashMap<u64, u64>>>("Mutex<HashMap>", threads, mix),
                     single::<dashmap::DashMap<u64, u64>>("DashMap", threads, mix),
                     single::<papaya::HashMap<u64, u64>>("papaya", threads, mix),
@@ -375,9 +375,9 @@ pub fn cases() -> Vec<Case<'static>> {
             format!("moves between two maps of {KEYS} keys, {threads} thread(s)"),
             "moves",
             vec![
-                moving::<Ours>("TMap", threads),
-                moving::<Whole>("fast-stm, TVar<HashMap> each", threads),
-                moving::<Bucketed>("fast-stm, TVar for each bucket", threads),
+                moving::<Ours>("TMap", threads).on(Side::Ours),
+                moving::<Whole>("fast-stm, TVar<HashMap> each", threads).on(Side::Transactions),
+                moving::<Bucketed>("fast-stm, TVar for each bucket", threads).on(Side::Transactions),
                 cannot("DashMap"),
                 cannot("papaya"),
             ],
@@ -387,8 +387,8 @@ pub fn cases() -> Vec<Case<'static>> {
         format!("two-key updates of a TMap of {KEYS} keys, 1 thread"),
         "updates",
         vec![
-            updating("beside scans in snapshots", true),
-            updating("alone", false),
+            updating("beside scans in snapshots", true).on(Side::Ours),
+            updating("alone", false).on(Side::Ours),
         ],
     ));
     cases

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use stm_benches::engine::Engine;
-use stm_benches::measure::interleave::{Case, Contender, Turn};
+use stm_benches::measure::interleave::{Case, Contender, Side, Turn};
 use stm_benches::money::{Money, Wide};
 use stm_benches::ours::StmCore;
 use stm_benches::workloads::memory::{METRICS, bytes_each, of_engine};
@@ -19,19 +19,19 @@ use crate::adapters::{parking_lot, std_mutex};
 pub const FLAG: &str = "--bytes-of";
 
 /// Whose variables are made, and how; the flag's argument says whether they are wide.
-type Probe = (&'static str, fn(bool) -> Result<f64, String>);
+type Probe = (&'static str, Side, fn(bool) -> Result<f64, String>);
 
 const PROBES: [Probe; 8] = [
-    (StmCore::NAME, of_engine::<StmCore>),
-    (FastStm::NAME, of_engine::<FastStm>),
-    (Stm::NAME, of_engine::<Stm>),
-    (AsyncStm::NAME, of_engine::<AsyncStm>),
-    (KovanStm::NAME, of_engine::<KovanStm>),
-    (GlobalMutex::NAME, of_engine::<GlobalMutex>),
-    (std_mutex::NAME, |wide| {
+    (StmCore::NAME, Side::Ours, of_engine::<StmCore>),
+    (FastStm::NAME, Side::Transactions, of_engine::<FastStm>),
+    (Stm::NAME, Side::Transactions, of_engine::<Stm>),
+    (AsyncStm::NAME, Side::Transactions, of_engine::<AsyncStm>),
+    (KovanStm::NAME, Side::Transactions, of_engine::<KovanStm>),
+    (GlobalMutex::NAME, Side::Other, of_engine::<GlobalMutex>),
+    (std_mutex::NAME, Side::Other, |wide| {
         locked(wide, std::sync::Mutex::new, std::sync::Mutex::new)
     }),
-    (parking_lot::NAME, |wide| {
+    (parking_lot::NAME, Side::Other, |wide| {
         locked(wide, ::parking_lot::Mutex::new, ::parking_lot::Mutex::new)
     }),
 ];
@@ -50,8 +50,8 @@ fn locked<N, W>(
 
 /// What the process that was started with [`FLAG`] and these arguments does: prints the bytes of a variable.
 pub fn probe(name: &str, wide: bool) -> Result<f64, String> {
-    let probe = PROBES.iter().find(|(known, _)| *known == name);
-    let (_, run) = probe.ok_or_else(|| format!("nobody is called `{name}`"))?;
+    let probe = PROBES.iter().find(|(known, ..)| *known == name);
+    let (.., run) = probe.ok_or_else(|| format!("nobody is called `{name}`"))?;
     run(wide)
 }
 
@@ -72,7 +72,7 @@ fn in_a_fresh_process(name: &str, wide: bool) -> Result<f64, String> {
 
 /// The case of the workload. What a million of them take hardly varies, so one process is asked once.
 pub fn cases() -> Vec<Case<'static>> {
-    let contenders = PROBES.iter().map(|&(name, _)| {
+    let contenders = PROBES.iter().map(|&(name, side, _)| {
         let mut known = None;
         Contender::new(name, move |_| -> Turn {
             if known.is_none() {
@@ -83,6 +83,7 @@ pub fn cases() -> Vec<Case<'static>> {
             }
             Ok(known.clone().expect("it was just asked"))
         })
+        .on(side)
     });
     vec![Case {
         workload: "memory",

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use stm_benches::measure::interleave::{Case, Contender, Metric, Turn, Unit};
+use stm_benches::measure::interleave::{Case, Contender, Metric, Side, Turn, Unit};
 use stm_benches::measure::threads::{self, Amount};
 use stm_collections::{TBQueue, TQueue};
 use stm_core::atomically;
@@ -84,7 +84,8 @@ pub fn cases() -> Vec<Case<'static>> {
                 |n| atomically(|tx| ours.push(tx, n)),
                 || atomically(|tx| ours.try_pop(tx)),
             )
-        }),
+        })
+        .on(Side::Ours),
         Contender::new("crossbeam SegQueue", move |time| {
             push_pop(time, |n| seg.push(n), || seg.pop())
         }),
@@ -97,7 +98,8 @@ pub fn cases() -> Vec<Case<'static>> {
                 |n| atomically(|tx| queue.push(tx, n)),
                 || atomically(|tx| queue.pop(tx)),
             )
-        }),
+        })
+        .on(Side::Ours),
         Contender::new("crossbeam-channel", |time| {
             let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
             pass(

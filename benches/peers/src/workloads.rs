@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use stm_benches::engine::Engine;
-use stm_benches::measure::interleave::{Case, Contender, Metric};
+use stm_benches::measure::interleave::{Case, Contender, Metric, Side};
 use stm_benches::ours::{StmCore, StmCoreAtomically};
 use stm_benches::slots::OnEngine;
 use stm_benches::money::Wide;
@@ -34,6 +34,8 @@ pub struct Workload {
     pub name: &'static str,
     /// What it is about, in a line.
     pub about: &'static str,
+    /// What there is to know about its figures.
+    pub text: &'static str,
     /// Its cases, with all contenders.
     pub cases: fn() -> Vec<Case<'static>>,
 }
@@ -43,81 +45,109 @@ pub const ALL: [Workload; 16] = [
     Workload {
         name: "bank",
         about: "transfers between accounts, with read-alls among them or beside them (TinySTM)",
+        text: "Random transfers, with TinySTM's parameters: how many of a hundred operations sum all accounts instead, threads that do nothing else, and \
+threads that keep to accounts of their own. A transfer is two reads and two writes; the ordered mutexes take the two locks that a perfect \
+programmer would take. Every sum is compared with the money that there is. The global locks' figures on two threads are good because a \
+thread that has the lock keeps it for many operations while the other one sleeps; the latencies of `pairs` show the other side.",
         cases: bank_cases,
     },
     Workload {
         name: "audits",
         about: "sums over all accounts beside a transferring thread",
+        text: "The same bank with one thread that transfers and one that sums all accounts, over and over. Whoever checks the sum's reads only at the end \
+starts over as long as somebody transfers. `stm-core` sums in `snapshot`, `stm-core, atomically` as the others do. `runs for each read-all` says how \
+often a body ran until it got through.",
         cases: audits_cases,
     },
     Workload {
         name: "intset",
         about: "sets as list, hash and ordered; small and large, reads and updates (TinySTM)",
+        text: "Look-ups, insertions and removals of random keys; the same list, hash table of lists and skip list for every engine, made of linked nodes \
+whose links are variables, so that a step from node to node clones an `Arc`. Beside them the ready-made sets of stm-collections, and ready-made \
+sets that do not compose. A list of 100 000 would be the workload `big`, so it is not among the large ones.",
         cases: intset_cases,
     },
     Workload {
         name: "vacation",
         about: "a travel agency with little and with more contention (STAMP)",
+        text: "STAMP's travel agency: bookings, departures and restocking over four tables, each an ordered map (the skip list of `intset`) with a \
+variable for each record. `low` is nearly all bookings of few items over most of the tables, `high` has more items over fewer records. Fresh tables each turn.",
         cases: vacation_cases,
     },
     Workload {
         name: "lee",
         about: "wires on a board, found and laid in one transaction each (Lee-TM)",
+        text: "Each transaction spreads a wave from pin to pin, which reads a good part of the board, and marks the way back. All wires must be lines of cells of \
+their own. The longest transactions here but for `big`, and ones that really conflict.",
         cases: lee_cases,
     },
     Workload {
         name: "swaps",
         about: "2, 32 and 128 swaps a transaction, inline and boxed",
+        text: "Pairs among 16384 variables are swapped; with 32 and 128 swaps any two transactions have variables in common. The boxed form has strings, of which a \
+transaction clones what it reads, where a lock swaps pointers in place.",
         cases: swaps_cases,
     },
     Workload {
         name: "pairs",
         about: "threads in a ring that conflict with their neighbours: latencies",
+        text: "The time of single transfers between neighbours in a ring, where any two neighbours conflict, with as many threads as processors and with more.",
         cases: pairs_cases,
     },
     Workload {
         name: "scan",
         about: "65536 variables read at one moment beside a writer",
+        text: "One thread reads all variables at one moment, one swaps eight pairs at a time. A scan that saw half of a swap has another sum.",
         cases: scan_cases,
     },
     Workload {
         name: "counter",
         about: "one hot variable, modified and commuted",
+        text: "Everybody adds to the same variable: the case against transactions. `commute` adds at the commit without a read; it costs a closure in a box, and pays \
+where the alternative is to run a long body again.",
         cases: counter_cases,
     },
     Workload {
         name: "wakeup",
         about: "two threads, or tasks, that take turns and wait for each other",
+        text: "A turn is one wait and one wake. Whoever has no wait that sleeps is left out: polling is fast until there is something else to do.",
         cases: wakeup_cases,
     },
     Workload {
         name: "big",
         about: "2 to 65536 accesses in a transaction",
+        text: "The time of one access in a transaction of that many, half of them reads and half writes to the same variables, in an order that is not the heap's.",
         cases: big_cases,
     },
     Workload {
         name: "alternatives",
         about: "or_else: the first payer that has cover",
+        text: "A payment from the first of two accounts that has cover; the first alternative takes the money before it looks, so its write must be undone. The locks \
+look before they write, under three locks in order.",
         cases: alternatives_cases,
     },
     Workload {
         name: "boxed",
         about: "transfers of i64, of strings and of 200-byte records",
+        text: "Transfers on one thread, with balances that an engine may keep in place and with such as must be boxed: strings of ten bytes, records of 200.",
         cases: boxed_cases,
     },
     Workload {
         name: "memory",
         about: "bytes a variable",
+        text: "What a process grows by for each of a million variables, with value and handle and what the allocator rounds up.",
         cases: memory::cases,
     },
     Workload {
         name: "maps",
         about: "TMap beside maps that do not compose, and moves between two maps",
+        text: "`TMap` beside hash maps that do not compose, which show what composing costs, and moves between two maps beside the ways to do them on another STM.",
         cases: maps::cases,
     },
     Workload {
         name: "queues",
         about: "TQueue and TBQueue beside crossbeam's and tokio's",
+        text: "A push and a pop of `TQueue`, each a transaction, and a bounded queue between two threads, beside queues that do not compose.",
         cases: queues::cases,
     },
 ];
@@ -126,11 +156,11 @@ pub const ALL: [Workload; 16] = [
 macro_rules! engines {
     ($engine:ident => $make:expr) => {
         vec![
-            { type $engine = StmCore; $make },
-            { type $engine = FastStm; $make },
-            { type $engine = Stm; $make },
-            { type $engine = AsyncStm; $make },
-            { type $engine = KovanStm; $make },
+            { type $engine = StmCore; $make.on(Side::Ours) },
+            { type $engine = FastStm; $make.on(Side::Transactions) },
+            { type $engine = Stm; $make.on(Side::Transactions) },
+            { type $engine = AsyncStm; $make.on(Side::Transactions) },
+            { type $engine = KovanStm; $make.on(Side::Transactions) },
             { type $engine = GlobalMutex; $make },
             { type $engine = GlobalRwLock; $make },
         ]
@@ -166,7 +196,8 @@ fn bank_case(workload: &'static str, name: &str, params: bank::Params) -> Case<'
     let mut contenders = slots!(i64; S, name => bank::contender::<S>(name, params));
     if params.read_all_percent + params.read_all_threads as u64 > 0 {
         type S = OnEngine<StmCoreAtomically>;
-        contenders.insert(1, bank::contender::<S>(StmCoreAtomically::NAME, params));
+        let also = bank::contender::<S>(StmCoreAtomically::NAME, params);
+        contenders.insert(1, also.on(Side::Ours));
     }
     case(workload, name, bank::metrics(&params), contenders)
 }
@@ -201,13 +232,13 @@ fn intset_cases() -> Vec<Case<'static>> {
         match kind {
             intset::Kind::List => {}
             intset::Kind::Hash => contenders.extend([
-                intset::contender::<TSet<u64>>("stm-collections TSet", params),
+                intset::contender::<TSet<u64>>("stm-collections TSet", params).on(Side::Ours),
                 intset::contender::<Locked<HashSet<u64>>>("Mutex<HashSet>", params),
                 intset::contender::<Dash>("DashSet", params),
                 intset::contender::<Papaya>("papaya HashSet", params),
             ]),
             intset::Kind::Ordered => contenders.extend([
-                intset::contender::<TOrdSet<u64>>("stm-collections TOrdSet", params),
+                intset::contender::<TOrdSet<u64>>("stm-collections TOrdSet", params).on(Side::Ours),
                 intset::contender::<Locked<BTreeSet<u64>>>("Mutex<BTreeSet>", params),
             ]),
         }
@@ -262,8 +293,7 @@ fn boxed_cases() -> Vec<Case<'static>> {
     let mut contenders = slots!(i64; S, name => boxed::contender::<S>(name, inline));
     contenders.extend(slots!(String; S, name => boxed::contender::<S>(name, string)));
     contenders.extend(slots!(Wide; S, name => boxed::contender::<S>(name, wide)));
-    let name = "transfers between 1024 accounts, 1 thread";
-    vec![case("boxed", name, boxed::metrics(), contenders)]
+    vec![case("boxed", boxed::CASE, boxed::metrics(), contenders)]
 }
 
 fn swaps_cases() -> Vec<Case<'static>> {
@@ -289,10 +319,8 @@ fn pairs_cases() -> Vec<Case<'static>> {
 
 fn scan_cases() -> Vec<Case<'static>> {
     let mut contenders = slots!(i64; S, name => scan::contender::<S>(name));
-    contenders.insert(
-        1,
-        scan::contender::<OnEngine<StmCoreAtomically>>(StmCoreAtomically::NAME),
-    );
+    let also = scan::contender::<OnEngine<StmCoreAtomically>>(StmCoreAtomically::NAME);
+    contenders.insert(1, also.on(Side::Ours));
     let name = "65536 variables, 1 scanner, 1 writer";
     vec![case("scan", name, scan::METRICS, contenders)]
 }
@@ -320,8 +348,7 @@ fn counter_cases() -> Vec<Case<'static>> {
 
 fn big_cases() -> Vec<Case<'static>> {
     let contenders = slots!(i64; S, name => big::contender::<S>(name));
-    let name = "half reads, half writes, 1 thread";
-    vec![case("big", name, big::METRICS, contenders)]
+    vec![case("big", big::CASE, big::METRICS, contenders)]
 }
 
 fn alternatives_cases() -> Vec<Case<'static>> {

@@ -59,6 +59,17 @@ impl Unit {
     }
 }
 
+/// Whose a contender is: what it is compared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Ours.
+    Ours,
+    /// Somebody else's transactions, which promise the same.
+    Transactions,
+    /// Locks, atomics and ready-made structures, which promise less and are the limit of what can be reached.
+    Other,
+}
+
 /// What a turn gave: a figure for each metric, or what its check found wrong.
 pub type Turn = Result<Vec<f64>, String>;
 
@@ -67,6 +78,7 @@ type Run<'a> = Box<dyn FnMut(Duration) -> Turn + 'a>;
 /// One who is measured.
 pub struct Contender<'a> {
     name: String,
+    side: Side,
     run: Result<Run<'a>, String>,
 }
 
@@ -85,6 +97,7 @@ impl<'a> Contender<'a> {
     pub fn new(name: impl Into<String>, run: impl FnMut(Duration) -> Turn + 'a) -> Self {
         Self {
             name: name.into(),
+            side: Side::Other,
             run: Ok(Box::new(run)),
         }
     }
@@ -93,6 +106,7 @@ impl<'a> Contender<'a> {
     pub fn cannot(name: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            side: Side::Other,
             run: Err(why.into()),
         }
     }
@@ -103,6 +117,13 @@ impl<'a> Contender<'a> {
             Ok(()) => then(name),
             Err(why) => Self::cannot(name, why),
         }
+    }
+
+    /// The same on that side; it is [`Side::Other`] if nothing is said.
+    #[must_use]
+    pub fn on(mut self, side: Side) -> Self {
+        self.side = side;
+        self
     }
 
     /// Under which it appears.
@@ -155,6 +176,8 @@ pub enum Fate {
 pub struct Entry {
     /// Under which it appears.
     pub name: String,
+    /// Whose it is.
+    pub side: Side,
     /// How it fared.
     pub fate: Fate,
 }
@@ -181,6 +204,7 @@ impl Case<'_> {
         let mut entries: Vec<Entry> = (self.contenders.iter())
             .map(|contender| Entry {
                 name: contender.name.clone(),
+                side: contender.side,
                 fate: match &contender.run {
                     Ok(_) => Fate::Measured(Vec::new()),
                     Err(why) => Fate::Cannot(why.clone()),

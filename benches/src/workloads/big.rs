@@ -16,6 +16,9 @@ use crate::slots::Slots;
 /// Accesses in a transaction: half of them reads, half writes.
 pub const SIZES: [usize; 5] = [2, 16, 256, 4096, 65536];
 
+/// The case of the workload.
+pub const CASE: &str = "half reads, half writes, 1 thread";
+
 /// The figures of the workload, one for each size.
 pub const METRICS: [Metric; SIZES.len()] = {
     const fn at(name: &'static str) -> Metric {

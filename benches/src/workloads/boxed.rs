@@ -12,6 +12,9 @@ use crate::workloads::bank::{self, PLAIN};
 /// The forms, as they stand behind a contender's name.
 pub const FORMS: [&str; 3] = ["i64", "String", "200 bytes"];
 
+/// The case of the workload.
+pub const CASE: &str = "transfers between 1024 accounts, 1 thread";
+
 /// The figure of the workload.
 #[must_use]
 pub fn metrics() -> Vec<Metric> {
