@@ -37,7 +37,12 @@ fn main() -> ExitCode {
             for workload in workloads::ALL {
                 println!("{:14}{}", workload.name, workload.about);
                 for case in (workload.cases)() {
-                    println!("{:16}{}, {} contenders", "", case.name, case.contenders.len());
+                    println!(
+                        "{:16}{}, {} contenders",
+                        "",
+                        case.name,
+                        case.contenders.len()
+                    );
                 }
             }
             ExitCode::SUCCESS
@@ -58,16 +63,23 @@ fn measure(options: &Options) -> ExitCode {
     print!("{}", table::targets(&targets::compare(&report)));
     if let Some(folder) = options.folder() {
         if let Err(why) = write(&report, &chosen, &folder) {
-            eprintln!("stm-peers: the report cannot be written: {why}; name another folder with --out");
+            eprintln!(
+                "stm-peers: the report cannot be written: {why}; name another folder with --out"
+            );
             return ExitCode::FAILURE;
         }
         eprintln!("wrote measurements.md and the folder measurements");
     } else {
-        eprintln!("no files written: only a run of everything with the standard effort is for keeping, or name a folder with --out");
+        eprintln!(
+            "no files written: only a run of everything with the standard effort is for keeping, or name a folder with --out"
+        );
     }
     let mut failed = ExitCode::SUCCESS;
     for (outcome, entry, what) in report.wrong() {
-        eprintln!("WRONG: {}: {}: {}: {what}", outcome.workload, outcome.name, entry.name);
+        eprintln!(
+            "WRONG: {}: {}: {}: {what}",
+            outcome.workload, outcome.name, entry.name
+        );
         failed = ExitCode::FAILURE;
     }
     failed
@@ -94,7 +106,11 @@ fn run(chosen: &[&Workload], options: &Options) -> Vec<Outcome> {
             let outcome = case.measure(effort, |round, who| {
                 if on_terminal {
                     // A terminal that is gone takes nothing from the figures.
-                    let _ = write!(stderr, "\r\x1b[K{place}, round {round}/{}: {who}", effort.rounds);
+                    let _ = write!(
+                        stderr,
+                        "\r\x1b[K{place}, round {round}/{}: {who}",
+                        effort.rounds
+                    );
                     let _ = stderr.flush();
                 }
             });
@@ -111,7 +127,10 @@ fn run(chosen: &[&Workload], options: &Options) -> Vec<Outcome> {
 fn write(report: &Report, chosen: &[&Workload], folder: &Path) -> std::io::Result<()> {
     let plots_folder = folder.join(markdown::FOLDER);
     std::fs::create_dir_all(&plots_folder)?;
-    std::fs::write(folder.join("measurements.md"), markdown::page(report, chosen))?;
+    std::fs::write(
+        folder.join("measurements.md"),
+        markdown::page(report, chosen),
+    )?;
     std::fs::write(plots_folder.join("measurements.json"), json::text(report))?;
     for workload in chosen {
         let of_it = |outcome: &&Outcome| outcome.workload == workload.name;

@@ -377,7 +377,8 @@ pub fn cases() -> Vec<Case<'static>> {
             vec![
                 moving::<Ours>("TMap", threads).on(Side::Ours),
                 moving::<Whole>("fast-stm, TVar<HashMap> each", threads).on(Side::Transactions),
-                moving::<Bucketed>("fast-stm, TVar for each bucket", threads).on(Side::Transactions),
+                moving::<Bucketed>("fast-stm, TVar for each bucket", threads)
+                    .on(Side::Transactions),
                 cannot("DashMap"),
                 cannot("papaya"),
             ],

@@ -139,7 +139,12 @@ mod tests {
     fn only_a_whole_run_with_all_its_effort_replaces_the_figures_that_are_kept() {
         assert!(parse(&[]).folder().is_some());
         assert!(parse(&["--rounds", "9"]).folder().is_some());
-        for partial in [&["bank"][..], &["--quick"], &["--rounds", "3"], &["--turn", "5"]] {
+        for partial in [
+            &["bank"][..],
+            &["--quick"],
+            &["--rounds", "3"],
+            &["--turn", "5"],
+        ] {
             assert!(parse(partial).folder().is_none(), "{partial:?}");
         }
         let named = parse(&["--quick", "--out", "elsewhere"]).folder();

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use stm_benches::engine::Engine;
 use stm_benches::measure::interleave::{Case, Contender, Metric, Side};
+use stm_benches::money::Wide;
 use stm_benches::ours::{StmCore, StmCoreAtomically};
 use stm_benches::slots::OnEngine;
-use stm_benches::money::Wide;
 use stm_benches::workloads::{
     alternatives, bank, big, boxed, counter, intset, lee, pairs, scan, swaps, vacation, wakeup,
 };
@@ -156,13 +156,34 @@ look before they write, under three locks in order.",
 macro_rules! engines {
     ($engine:ident => $make:expr) => {
         vec![
-            { type $engine = StmCore; $make.on(Side::Ours) },
-            { type $engine = FastStm; $make.on(Side::Transactions) },
-            { type $engine = Stm; $make.on(Side::Transactions) },
-            { type $engine = AsyncStm; $make.on(Side::Transactions) },
-            { type $engine = KovanStm; $make.on(Side::Transactions) },
-            { type $engine = GlobalMutex; $make },
-            { type $engine = GlobalRwLock; $make },
+            {
+                type $engine = StmCore;
+                $make.on(Side::Ours)
+            },
+            {
+                type $engine = FastStm;
+                $make.on(Side::Transactions)
+            },
+            {
+                type $engine = Stm;
+                $make.on(Side::Transactions)
+            },
+            {
+                type $engine = AsyncStm;
+                $make.on(Side::Transactions)
+            },
+            {
+                type $engine = KovanStm;
+                $make.on(Side::Transactions)
+            },
+            {
+                type $engine = GlobalMutex;
+                $make
+            },
+            {
+                type $engine = GlobalRwLock;
+                $make
+            },
         ]
     };
 }

@@ -297,29 +297,26 @@ mod tests {
 
     #[test]
     fn each_round_everybody_runs_once_and_another_begins() {
-        watched(
-            "each_round_everybody_runs_once_and_another_begins",
-            || {
-                let turns = RefCell::new(Vec::new());
-                let who = |name: &'static str| {
-                    let turns = &turns;
-                    Contender::new(name, move |_| {
-                        turns.borrow_mut().push(name);
-                        Ok(vec![1.0])
-                    })
-                };
-                let mut heard = Vec::new();
-                let outcome = case(vec![who("a"), who("b"), who("c")])
-                    .measure(EFFORT, |round, name| heard.push((round, name.to_owned())));
-                let rounds: Vec<_> = turns.borrow().chunks(3).map(|r| r.concat()).collect();
-                assert_eq!(rounds, ["abc", "bca", "cab", "abc", "bca"]);
-                assert_eq!(heard.len(), 15);
-                for name in ["a", "b", "c"] {
-                    let rounds = outcome.rounds_of(name).map(<[_]>::len);
-                    assert_eq!(rounds, Some(4), "the short round does not count");
-                }
-            },
-        );
+        watched("each_round_everybody_runs_once_and_another_begins", || {
+            let turns = RefCell::new(Vec::new());
+            let who = |name: &'static str| {
+                let turns = &turns;
+                Contender::new(name, move |_| {
+                    turns.borrow_mut().push(name);
+                    Ok(vec![1.0])
+                })
+            };
+            let mut heard = Vec::new();
+            let outcome = case(vec![who("a"), who("b"), who("c")])
+                .measure(EFFORT, |round, name| heard.push((round, name.to_owned())));
+            let rounds: Vec<_> = turns.borrow().chunks(3).map(|r| r.concat()).collect();
+            assert_eq!(rounds, ["abc", "bca", "cab", "abc", "bca"]);
+            assert_eq!(heard.len(), 15);
+            for name in ["a", "b", "c"] {
+                let rounds = outcome.rounds_of(name).map(<[_]>::len);
+                assert_eq!(rounds, Some(4), "the short round does not count");
+            }
+        });
     }
 
     #[test]

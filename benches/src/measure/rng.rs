@@ -12,14 +12,14 @@ impl Rng {
         let mut rng = Self((stream as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         // The first numbers of neighbouring streams resemble each other.
         for _ in 0..8 {
-            rng.next();
+            rng.bits();
         }
         rng
     }
 
     /// 64 bits.
     #[inline]
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -30,7 +30,7 @@ impl Rng {
     #[inline]
     pub fn below(&mut self, n: u64) -> u64 {
         // The upper half times n, shifted down: no division.
-        ((self.next() >> 32) * n) >> 32
+        ((self.bits() >> 32) * n) >> 32
     }
 
     /// An index from `0..n`.

@@ -52,8 +52,12 @@ fn height(key: u64) -> usize {
 
 type Found<E, V> = Option<Arc<Node<E, V>>>;
 
-/// On each level, the last node before a key (the head's link if there is none), and the node after that.
-type Path<E, V> = Vec<(Found<E, V>, Link<E, V>)>;
+/// How a key is reached.
+struct Path<E: Engine, V: Clone + Send + Sync + 'static> {
+    /// On each level, the last node before it (the head's link if there is none), and the link there.
+    levels: Vec<(Found<E, V>, Link<E, V>)>,
+    found: Found<E, V>,
+}
 
 impl<E: Engine, V: Clone + Send + Sync + 'static> Ordered<E, V> {
     /// None.
@@ -97,13 +101,13 @@ impl<E: Engine, V: Clone + Send + Sync + 'static> Ordered<E, V> {
         self.walk(tx, key, |_, _| {})
     }
 
-    fn path(&self, tx: &mut impl Reads<E>, key: u64) -> Attempt<(Path<E, V>, Found<E, V>), E> {
-        let mut path = Vec::with_capacity(LEVELS);
+    fn path(&self, tx: &mut impl Reads<E>, key: u64) -> Attempt<Path<E, V>, E> {
+        let mut levels = Vec::with_capacity(LEVELS);
         let found = self.walk(tx, key, |before, next| {
-            path.push((before.clone(), next.clone()));
+            levels.push((before.clone(), next.clone()));
         })?;
-        path.reverse();
-        Ok((path, found))
+        levels.reverse();
+        Ok(Path { levels, found })
     }
 
     /// Whether `key` is there.
@@ -150,7 +154,7 @@ impl<E: Engine, V: Clone + Send + Sync + 'static> Ordered<E, V> {
     ///
     /// See [`Ordered::contains`].
     pub fn insert(&self, tx: &mut impl Writes<E>, key: u64, value: V) -> Attempt<bool, E> {
-        let (path, found) = self.path(tx, key)?;
+        let Path { levels, found } = self.path(tx, key)?;
         if found.is_some() {
             return Ok(false);
         }
@@ -158,11 +162,11 @@ impl<E: Engine, V: Clone + Send + Sync + 'static> Ordered<E, V> {
         let node = Arc::new(Node {
             key,
             value: E::var(value),
-            next: (path.iter().take(height))
+            next: (levels.iter().take(height))
                 .map(|(_, next)| E::var(next.clone()))
                 .collect(),
         });
-        for (level, (before, _)) in path.iter().enumerate().take(height) {
+        for (level, (before, _)) in levels.iter().enumerate().take(height) {
             tx.write(self.link(before, level), Link(Some(Arc::clone(&node))))?;
         }
         Ok(true)
@@ -174,13 +178,13 @@ impl<E: Engine, V: Clone + Send + Sync + 'static> Ordered<E, V> {
     ///
     /// See [`Ordered::contains`].
     pub fn remove(&self, tx: &mut impl Writes<E>, key: u64) -> Attempt<Option<V>, E> {
-        let (path, found) = self.path(tx, key)?;
+        let Path { levels, found } = self.path(tx, key)?;
         let Some(node) = found else {
             return Ok(None);
         };
         for (level, own) in node.next.iter().enumerate() {
             let next = tx.read(own)?;
-            tx.write(self.link(&path[level].0, level), next.clone())?;
+            tx.write(self.link(&levels[level].0, level), next.clone())?;
             // Written, too, so that whoever links behind this node at the same time conflicts with its removal.
             tx.write(own, next)?;
         }
@@ -216,11 +220,7 @@ impl<E: Engine, V: Clone + Send + Sync + 'static> Drop for Ordered<E, V> {
             Ok(nodes)
         });
         let cut = |links: &[E::Var<Link<E, V>>]| {
-            E::atomically(|tx| {
-                links
-                    .iter()
-                    .try_for_each(|link| tx.write(link, Link(None)))
-            });
+            E::atomically(|tx| links.iter().try_for_each(|link| tx.write(link, Link(None))));
         };
         cut(&self.head);
         for node in &nodes {

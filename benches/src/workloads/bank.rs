@@ -189,8 +189,8 @@ impl Params {
     }
 }
 
-/// A bank with [`BALANCE`] in each account.
-fn open<A: Slots>(params: &Params) -> A {
+/// A bank for [`work`].
+pub fn open<A: Slots>(params: &Params) -> A {
     A::open(params.accounts, |_| BALANCE)
 }
 

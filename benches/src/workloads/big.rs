@@ -66,13 +66,7 @@ impl<S: Slots> Big<S> {
     pub fn work(&mut self, amount: Amount) -> Result<Ran, String> {
         let (slots, order) = (&self.slots, &self.order);
         let batch = (256 / order.len() as u64).max(1);
-        let (ran, _) = threads::run(
-            1,
-            amount,
-            batch,
-            |_| (),
-            |(), _| slots.add_to_all(order),
-        );
+        let (ran, _) = threads::run(1, amount, batch, |_| (), |(), _| slots.add_to_all(order));
         self.done += ran.steps;
         let wrong = |amount: &i64| *amount != self.done as i64;
         match slots.amounts().into_iter().find(wrong) {

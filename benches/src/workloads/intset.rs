@@ -270,8 +270,7 @@ pub fn work<S: Set>(
 pub fn contender<S: Set>(name: &str, params: Params) -> Contender<'static> {
     let mut state = None;
     Contender::new(name, move |time: Duration| -> Turn {
-        let (set, size) =
-            state.get_or_insert_with(|| (filled::<S>(&params), params.size as i64));
+        let (set, size) = state.get_or_insert_with(|| (filled::<S>(&params), params.size as i64));
         Ok(vec![work(set, size, &params, Amount::For(time))?.rate()])
     })
 }

@@ -335,7 +335,8 @@ mod tests {
             let board = Board::<StmCore>::new(CASE.1);
             let wave = RefCell::new(Wave::new(board.cells.len()));
             let numbered = (1..).zip(&board.wires);
-            let laid = numbered.filter(|(number, wire)| board.lay(&wave, *number, **wire).is_some());
+            let laid =
+                numbered.filter(|(number, wire)| board.lay(&wave, *number, **wire).is_some());
             let count = laid.count();
             assert!(count > CASE.1.wires / 2, "{count}");
         });

@@ -4,7 +4,7 @@
 //! variables are made, and what the process has grown by, divided by a million, includes what the allocator rounds up. So it must
 //! be a fresh process, which has freed nothing that could be used again; whoever measures starts one for each figure.
 //!
-//! Checked: no figure is less than the value itself.
+//! Checked: no figure is less than the value itself, to within what the system counts late.
 
 use crate::engine::Engine;
 use crate::measure::interleave::{Metric, Unit};
@@ -39,8 +39,11 @@ pub fn bytes_each<V>(value: usize, make: impl Fn(i64) -> V) -> Result<f64, Strin
     plausible(grown as f64 / COUNT as f64, value)
 }
 
+/// What the system counts lags behind by some pages for each thread: by less than a hundredth here.
+const EXACT_TO: f64 = 0.99;
+
 fn plausible(each: f64, value: usize) -> Result<f64, String> {
-    if each < value as f64 {
+    if each < value as f64 * EXACT_TO {
         return Err(format!(
             "{each} bytes cannot hold {value}; this must be measured in a process of its own"
         ));
@@ -69,7 +72,9 @@ fn resident() -> Result<u64, String> {
 }
 
 fn parse_resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes = line.trim().strip_suffix("kB")?.trim();
     kilobytes.parse::<u64>().ok().map(|kb| kb * 1024)
 }
@@ -82,7 +87,12 @@ mod tests {
     #[test]
     fn a_figure_that_cannot_hold_the_value_is_caught() {
         watched("a_figure_that_cannot_hold_the_value_is_caught", || {
-            assert!(plausible(7.9, 8).is_err());
+            assert!(plausible(7.5, 8).is_err());
+            assert_eq!(
+                plausible(7.99, 8),
+                Ok(7.99),
+                "some pages are not counted yet"
+            );
             assert_eq!(plausible(48.0, 8), Ok(48.0));
         });
     }

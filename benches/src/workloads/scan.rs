@@ -94,7 +94,9 @@ pub fn work<S: Slots>(slots: &S, count: usize, amount: Amount) -> Result<Done, S
     }
     let left = slots.sum(&Halt::default()).map(|total| total.sum);
     if left != Some(sum) {
-        return Err(format!("the sum is {left:?} at the end, and should be {sum}"));
+        return Err(format!(
+            "the sum is {left:?} at the end, and should be {sum}"
+        ));
     }
     Ok(Done {
         ran,
@@ -134,7 +136,10 @@ mod tests {
     fn a_torn_scan_is_caught() {
         watched("a_torn_scan_is_caught", || {
             let what = caught("scan", turn::<OnEngine<Unisolated>>);
-            assert!(what.contains("a scan saw"), "only one thread writes: {what}");
+            assert!(
+                what.contains("a scan saw"),
+                "only one thread writes: {what}"
+            );
         });
     }
 

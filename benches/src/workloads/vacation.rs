@@ -96,8 +96,13 @@ pub const METRICS: [Metric; 1] = [Metric {
 
 /// What a transaction is to do, drawn before it begins: a body that is run again does the same again.
 enum Task {
-    Book { customer: u64, items: Vec<Item> },
-    Leave { customer: u64 },
+    Book {
+        customer: u64,
+        items: Vec<Item>,
+    },
+    Leave {
+        customer: u64,
+    },
     /// The price at which a hundred are added, or `None` for a hundred less.
     Restock(Vec<(Item, Option<i64>)>),
 }

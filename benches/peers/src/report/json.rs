@@ -96,7 +96,10 @@ mod tests {
         assert_eq!(bank["contenders"][1]["rounds"][1][0], 2.8e6);
         assert_eq!(bank["contenders"][3]["wrong"], "5 coins are missing");
         assert_eq!(bank["contenders"][4]["cannot"], "they do not compose");
-        assert_eq!(value["cases"][1]["contenders"][2]["rounds"][0][0], Value::Null);
+        assert_eq!(
+            value["cases"][1]["contenders"][2]["rounds"][0][0],
+            Value::Null
+        );
         assert_eq!(value["rounds"], 3);
     }
 }

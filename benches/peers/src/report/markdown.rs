@@ -6,7 +6,7 @@ use std::fmt::Write;
 use stm_benches::measure::interleave::{Fate, Outcome, Side};
 
 use super::targets::compare;
-use super::{Report, Row, is_compared, numbers, reference};
+use super::{Loss, Report, Row, is_compared, numbers, reference};
 use crate::workloads::Workload;
 
 /// Where the plots are, seen from the page.
@@ -69,38 +69,38 @@ fn wrong(text: &mut String, report: &Report) {
 
 fn losses(text: &mut String, report: &Report) {
     text.push_str("## Where we lose\n\n");
+    text.push_str("All rows whose median is below 1, the worst first; where the range reaches above 1, rounds disagree.\n\n");
     text.push_str("To other transactions:\n\n");
     let mut lost = report.losses(Side::Transactions);
     if lost.is_empty() {
         text.push_str("nowhere in this run.\n");
     } else {
-        row_table(text, &lost);
+        loss_table(text, &lost);
     }
     text.push_str("\nTo locks and ready-made structures:\n\n");
     lost = report.losses(Side::Other);
     if lost.is_empty() {
         text.push_str("nowhere in this run.\n");
     } else {
-        row_table(text, &lost);
+        loss_table(text, &lost);
     }
     text.push('\n');
 }
 
-fn row_table(text: &mut String, rows: &[Row<'_>]) {
-    text.push_str("| case | figure | ours | behind | theirs | ours / theirs (range) |\n");
-    text.push_str("|---|---|---|---|---|---|\n");
-    for row in rows {
-        let unit = row.metric.unit;
+fn loss_table(text: &mut String, losses: &[Loss<'_>]) {
+    text.push_str("| case | figure | ours | behind, ours / theirs (range) |\n|---|---|---|---|\n");
+    for loss in losses {
+        let ahead =
+            |row: &Row<'_>| format!("{} {}", row.other.name, numbers::ratio(&row.advantage));
+        let behind: Vec<_> = loss.behind.iter().map(ahead).collect();
         let _ = writeln!(
             text,
-            "| {}: {} | {} | {} | {} | {} | {} |",
-            row.outcome.workload,
-            row.outcome.name,
-            row.metric.name,
-            numbers::figure(row.own.median, unit),
-            row.other.name,
-            numbers::figure(row.theirs.median, unit),
-            numbers::ratio(&row.advantage),
+            "| {}: {} | {} | {} | {} |",
+            loss.outcome.workload,
+            loss.outcome.name,
+            loss.metric.name,
+            numbers::figure(loss.own.median, loss.metric.unit),
+            behind.join("; "),
         );
     }
 }
@@ -148,7 +148,11 @@ fn case(text: &mut String, outcome: &Outcome) {
     }
     text.push_str("\n|---|");
     for metric in &outcome.metrics {
-        text.push_str(if is_compared(metric.unit) { "---|---|" } else { "---|" });
+        text.push_str(if is_compared(metric.unit) {
+            "---|---|"
+        } else {
+            "---|"
+        });
     }
     text.push('\n');
     for entry in &outcome.entries {
@@ -240,7 +244,7 @@ mod tests {
         let bank = page.find("## bank").expect("the section");
         let wrong = page.find("5 coins are missing").expect("the reason");
         assert!(wrong < losses && losses < bank);
-        assert!(page[losses..bank].contains("| 0.75 (0.68..0.82) |"));
+        assert!(page[losses..bank].contains("| std Mutex in order 0.75 (0.68..0.82) |"));
     }
 
     #[test]

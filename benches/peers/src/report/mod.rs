@@ -45,6 +45,18 @@ pub struct Row<'a> {
     pub advantage: Spread,
 }
 
+/// The rows of one metric of one case in which ours is behind.
+pub struct Loss<'a> {
+    /// Where.
+    pub outcome: &'a Outcome,
+    /// At what.
+    pub metric: Metric,
+    /// Our figures.
+    pub own: Spread,
+    /// Those who are ahead of us, the farthest first.
+    pub behind: Vec<Row<'a>>,
+}
+
 /// Whom the others of a case are compared with: the first of its entries.
 pub fn reference(outcome: &Outcome) -> &Entry {
     &outcome.entries[0]
@@ -77,29 +89,50 @@ pub fn rows(outcome: &Outcome) -> Vec<Row<'_>> {
 }
 
 impl Report {
-    /// The rows in which ours is behind one of that side, the worst first.
-    pub fn losses(&self, side: Side) -> Vec<Row<'_>> {
+    /// Where ours is behind anybody on that side, the worst first.
+    pub fn losses(&self, side: Side) -> Vec<Loss<'_>> {
         let all = self.outcomes.iter().flat_map(rows);
         let behind = all.filter(|row| row.other.side == side && row.advantage.median < 1.0);
-        let mut losses: Vec<_> = behind.collect();
-        losses.sort_by(|a, b| a.advantage.median.total_cmp(&b.advantage.median));
+        let mut losses: Vec<Loss<'_>> = Vec::new();
+        for row in behind {
+            let same = |loss: &&mut Loss<'_>| {
+                std::ptr::eq(loss.outcome, row.outcome) && loss.metric == row.metric
+            };
+            match losses.iter_mut().find(same) {
+                Some(loss) => loss.behind.push(row),
+                None => losses.push(Loss {
+                    outcome: row.outcome,
+                    metric: row.metric,
+                    own: row.own,
+                    behind: vec![row],
+                }),
+            }
+        }
+        for loss in &mut losses {
+            let by = |a: &Row<'_>, b: &Row<'_>| a.advantage.median.total_cmp(&b.advantage.median);
+            loss.behind.sort_by(by);
+        }
+        let worst = |loss: &Loss<'_>| loss.behind[0].advantage.median;
+        losses.sort_by(|a, b| worst(a).total_cmp(&worst(b)));
         losses
     }
 
     /// Who was wrong, where, and in what.
     pub fn wrong(&self) -> impl Iterator<Item = (&Outcome, &Entry, &str)> {
-        self.entries().filter_map(|(outcome, entry)| match &entry.fate {
-            Fate::Wrong(what) => Some((outcome, entry, what.as_str())),
-            Fate::Measured(_) | Fate::Cannot(_) => None,
-        })
+        self.entries()
+            .filter_map(|(outcome, entry)| match &entry.fate {
+                Fate::Wrong(what) => Some((outcome, entry, what.as_str())),
+                Fate::Measured(_) | Fate::Cannot(_) => None,
+            })
     }
 
     /// Who could not take part, where, and why not.
     pub fn unable(&self) -> impl Iterator<Item = (&Outcome, &Entry, &str)> {
-        self.entries().filter_map(|(outcome, entry)| match &entry.fate {
-            Fate::Cannot(why) => Some((outcome, entry, why.as_str())),
-            Fate::Measured(_) | Fate::Wrong(_) => None,
-        })
+        self.entries()
+            .filter_map(|(outcome, entry)| match &entry.fate {
+                Fate::Cannot(why) => Some((outcome, entry, why.as_str())),
+                Fate::Measured(_) | Fate::Wrong(_) => None,
+            })
     }
 
     fn entries(&self) -> impl Iterator<Item = (&Outcome, &Entry)> {
@@ -142,7 +175,11 @@ pub mod fixture {
             entries: vec![
                 measured("stm-core", Side::Ours, &[&[30e6], &[28e6], &[32e6]]),
                 measured("fast-stm", Side::Transactions, &[&[3e6], &[2.8e6], &[4e6]]),
-                measured("std Mutex in order", Side::Other, &[&[40e6], &[41e6], &[39e6]]),
+                measured(
+                    "std Mutex in order",
+                    Side::Other,
+                    &[&[40e6], &[41e6], &[39e6]],
+                ),
                 fate("racy", Fate::Wrong("5 coins are missing".into())),
                 fate("channels", Fate::Cannot("they do not compose".into())),
             ],
@@ -157,7 +194,11 @@ pub mod fixture {
             entries: vec![
                 measured("stm-core", Side::Ours, &[&[60.0, 1.0], &[61.0, 1.0]]),
                 measured("slow", Side::Transactions, &[&[600.0, 9.0], &[610.0, 9.0]]),
-                measured("never", Side::Transactions, &[&[f64::INFINITY, f64::NAN]; 2]),
+                measured(
+                    "never",
+                    Side::Transactions,
+                    &[&[f64::INFINITY, f64::NAN]; 2],
+                ),
             ],
         };
         Report {
@@ -186,8 +227,10 @@ mod tests {
         assert!(report.losses(Side::Transactions).is_empty());
         let losses = report.losses(Side::Other);
         assert_eq!(losses.len(), 1);
-        assert_eq!(losses[0].other.name, "std Mutex in order");
-        assert_eq!(losses[0].advantage.median, 0.75);
+        let behind = &losses[0].behind;
+        assert_eq!(behind.len(), 1);
+        assert_eq!(behind[0].other.name, "std Mutex in order");
+        assert_eq!(behind[0].advantage.median, 0.75);
     }
 
     #[test]
@@ -203,7 +246,10 @@ mod tests {
     #[test]
     fn who_is_wrong_or_unable_is_named() {
         let report = fixture::report();
-        let wrong: Vec<_> = report.wrong().map(|(_, e, what)| (&*e.name, what)).collect();
+        let wrong: Vec<_> = report
+            .wrong()
+            .map(|(_, e, what)| (&*e.name, what))
+            .collect();
         assert_eq!(wrong, [("racy", "5 coins are missing")]);
         let unable: Vec<_> = report.unable().map(|(_, e, why)| (&*e.name, why)).collect();
         assert_eq!(unable, [("channels", "they do not compose")]);

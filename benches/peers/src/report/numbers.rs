@@ -32,7 +32,9 @@ pub fn figure(x: f64, unit: Unit) -> String {
 }
 
 fn scaled(x: f64, scales: [(f64, &str); 2]) -> String {
-    let scale = scales.iter().find(|(least, _)| x.is_finite() && x >= *least);
+    let scale = scales
+        .iter()
+        .find(|(least, _)| x.is_finite() && x >= *least);
     match scale {
         Some((by, name)) => format!("{}{name}", digits(x / by)),
         None => digits(x),

@@ -22,7 +22,7 @@ const BEHIND: RGBColor = RGBColor(0xD0, 0x6A, 0x1E);
 
 const NAMES: i32 = 210;
 const PLOT: i32 = 460;
-const FIGURES: i32 = 330;
+const FIGURES: i32 = 280;
 const GAP: i32 = 8;
 const ROW: i32 = 17;
 const HEAD: i32 = 30;
@@ -40,7 +40,11 @@ fn groups<'a>(outcomes: &[&'a Outcome]) -> Vec<Group<'a>> {
     for outcome in outcomes {
         let all = rows(outcome);
         for (at, metric) in outcome.metrics.iter().enumerate() {
-            let own: Vec<_> = all.iter().filter(|row| row.metric == *metric).cloned().collect();
+            let own: Vec<_> = all
+                .iter()
+                .filter(|row| row.metric == *metric)
+                .cloned()
+                .collect();
             if own.is_empty() {
                 continue;
             }
@@ -64,7 +68,9 @@ struct Axis {
 
 impl Axis {
     fn of(groups: &[Group<'_>]) -> Self {
-        let spreads = groups.iter().flat_map(|g| g.rows.iter().map(|row| row.advantage));
+        let spreads = groups
+            .iter()
+            .flat_map(|g| g.rows.iter().map(|row| row.advantage));
         let ends = spreads.flat_map(|s| [s.min, s.max]);
         let (mut least, mut most) = (-1, 1);
         for end in ends.filter(|end| end.is_finite() && *end > 0.0) {
@@ -118,15 +124,15 @@ fn draw<'a>(canvas: &Canvas<'a>, groups: &[Group<'_>], axis: &Axis, height: i32)
         let x = axis.at(10f64.powi(power));
         let color = if power == 0 { INK } else { GRID };
         line(canvas, (x, HEAD - GAP), (x, height), color)?;
-        let label = numbers::digits(10f64.powi(power));
-        text(canvas, &label, (x, height + GAP), HPos::Center, FAINT)?;
+        let label = format!("{}", 10f64.powi(power));
+        text(canvas, &label, (x, height + 2 * GAP), HPos::Center, FAINT)?;
     }
-    let below = (NAMES + PLOT / 2, height + 3 * GAP);
+    let below = (NAMES + PLOT / 2, height + 4 * GAP);
     let title = "behind  <  1 (equal)  <  ahead; ratio of the same round, median and range";
     text(canvas, title, below, HPos::Center, FAINT)?;
     let mut y = 0;
     for group in groups {
-        text(canvas, &group.title, (GAP, y + HEAD - 2 * GAP), HPos::Left, INK)?;
+        text(canvas, &group.title, (GAP, y + HEAD - GAP), HPos::Left, INK)?;
         y += HEAD;
         for row in &group.rows {
             draw_row(canvas, row, axis, y)?;
@@ -149,10 +155,22 @@ fn draw_row<'a>(canvas: &Canvas<'a>, row: &Row<'_>, axis: &Axis, y: i32) -> Draw
     let corners = [(one.min(end), top), (one.max(end), bottom)];
     canvas.draw(&Rectangle::new(corners, color.filled()))?;
     line(canvas, (axis.at(min), middle), (axis.at(max), middle), INK)?;
-    text(canvas, &row.other.name, (NAMES - GAP, y), HPos::Right, INK)?;
+    text(
+        canvas,
+        &row.other.name,
+        (NAMES - GAP, middle),
+        HPos::Right,
+        INK,
+    )?;
     let figure = numbers::figure(row.theirs.median, row.metric.unit);
     let figures = format!("{}; {figure}", numbers::ratio(&row.advantage));
-    text(canvas, &figures, (NAMES + PLOT + GAP, y), HPos::Left, FAINT)
+    text(
+        canvas,
+        &figures,
+        (NAMES + PLOT + GAP, middle),
+        HPos::Left,
+        FAINT,
+    )
 }
 
 fn line<'a>(canvas: &Canvas<'a>, from: (i32, i32), to: (i32, i32), color: RGBColor) -> Drawn<'a> {
@@ -167,7 +185,7 @@ fn text<'a>(
     color: RGBColor,
 ) -> Drawn<'a> {
     let font = ("sans-serif", FONT).into_font().color(&color);
-    let style = font.pos(Pos::new(side, VPos::Top));
+    let style = font.pos(Pos::new(side, VPos::Center));
     canvas.draw(&Text::new(text.to_owned(), at, style))
 }
 

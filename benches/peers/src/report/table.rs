@@ -115,8 +115,9 @@ pub fn losses(report: &Report) -> String {
             let _ = writeln!(text, "{title}: nowhere in this run");
             continue;
         }
-        let mut rows = vec![["case", "at", "behind", "ratio (range)"].map(String::from).to_vec()];
-        for row in losses {
+        let heads = ["case", "at", "behind", "ratio (range)"];
+        let mut rows = vec![heads.map(String::from).to_vec()];
+        for row in losses.iter().flat_map(|loss| &loss.behind) {
             rows.push(vec![
                 format!("{}: {}", row.outcome.workload, row.outcome.name),
                 row.metric.name.into(),
@@ -142,7 +143,10 @@ mod tests {
         assert_eq!(text.lines().count(), 2 + 5, "{text}");
         assert!(text.contains("0.75 (0.68..0.82)"), "{text}");
         assert!(text.contains("WRONG: 5 coins are missing"), "{text}");
-        assert!(text.contains("cannot, because they do not compose"), "{text}");
+        assert!(
+            text.contains("cannot, because they do not compose"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -155,7 +159,10 @@ mod tests {
     #[test]
     fn losses_are_sorted_by_side() {
         let text = losses(&fixture::report());
-        assert!(text.starts_with("Behind other transactions: nowhere"), "{text}");
+        assert!(
+            text.starts_with("Behind other transactions: nowhere"),
+            "{text}"
+        );
         assert!(text.contains("std Mutex in order"), "{text}");
     }
 }
