@@ -1,6 +1,9 @@
 //! stm-core and stm-collections beside their peers: all contenders of a workload in one run, by turns, checked.
 
 mod adapters;
+#[cfg(test)]
+#[path = "../../../stm-core/tests/common/mod.rs"]
+mod common;
 mod maps;
 mod memory;
 mod options;

@@ -122,6 +122,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
 
     fn parse(arguments: &[&str]) -> Options {
         Options::try_parse_from([&["stm-peers"], arguments].concat()).expect("good usage")
@@ -129,38 +130,47 @@ mod tests {
 
     #[test]
     fn everything_is_chosen_if_nothing_is_named() {
-        assert_eq!(parse(&[]).chosen().len(), workloads::ALL.len());
-        let chosen = parse(&["maps", "bank", "maps"]).chosen();
-        let names: Vec<_> = chosen.iter().map(|workload| workload.name).collect();
-        assert_eq!(names, ["bank", "maps"]);
+        watched("everything_is_chosen_if_nothing_is_named", || {
+            assert_eq!(parse(&[]).chosen().len(), workloads::ALL.len());
+            let chosen = parse(&["maps", "bank", "maps"]).chosen();
+            let names: Vec<_> = chosen.iter().map(|workload| workload.name).collect();
+            assert_eq!(names, ["bank", "maps"]);
+        });
     }
 
     #[test]
     fn only_a_whole_run_with_all_its_effort_replaces_the_figures_that_are_kept() {
-        assert!(parse(&[]).folder().is_some());
-        assert!(parse(&["--rounds", "9"]).folder().is_some());
-        for partial in [
-            &["bank"][..],
-            &["--quick"],
-            &["--rounds", "3"],
-            &["--turn", "5"],
-        ] {
-            assert!(parse(partial).folder().is_none(), "{partial:?}");
-        }
-        let named = parse(&["--quick", "--out", "elsewhere"]).folder();
-        assert_eq!(named, Some("elsewhere".into()));
+        watched(
+            "only_a_whole_run_with_all_its_effort_replaces_the_figures_that_are_kept",
+            || {
+                assert!(parse(&[]).folder().is_some());
+                assert!(parse(&["--rounds", "9"]).folder().is_some());
+                for partial in [
+                    &["bank"][..],
+                    &["--quick"],
+                    &["--rounds", "3"],
+                    &["--turn", "5"],
+                ] {
+                    assert!(parse(partial).folder().is_none(), "{partial:?}");
+                }
+                let named = parse(&["--quick", "--out", "elsewhere"]).folder();
+                assert_eq!(named, Some("elsewhere".into()));
+            },
+        );
     }
 
     #[test]
     fn bad_usage_says_what_to_do() {
-        for (bad, advice) in [
-            (&["bnak"][..], "a similar value exists: 'bank'"),
-            (&["--rounds", "0"], "0 is not in 1..=1000"),
-            (&["--rounds"], "a value is required"),
-        ] {
-            let error = Options::try_parse_from([&["stm-peers"], bad].concat());
-            let text = error.expect_err("bad usage").to_string();
-            assert!(text.contains(advice), "{text}");
-        }
+        watched("bad_usage_says_what_to_do", || {
+            for (bad, advice) in [
+                (&["bnak"][..], "a similar value exists: 'bank'"),
+                (&["--rounds", "0"], "0 is not in 1..=1000"),
+                (&["--rounds"], "a value is required"),
+            ] {
+                let error = Options::try_parse_from([&["stm-peers"], bad].concat());
+                let text = error.expect_err("bad usage").to_string();
+                assert!(text.contains(advice), "{text}");
+            }
+        });
     }
 }

@@ -87,19 +87,22 @@ fn unit(unit: Unit) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
     use crate::report::fixture;
 
     #[test]
     fn every_round_is_there_and_what_is_not_is_null() {
-        let value: Value = serde_json::from_str(&text(&fixture::report())).expect("valid");
-        let bank = &value["cases"][0];
-        assert_eq!(bank["contenders"][1]["rounds"][1][0], 2.8e6);
-        assert_eq!(bank["contenders"][3]["wrong"], "5 coins are missing");
-        assert_eq!(bank["contenders"][4]["cannot"], "they do not compose");
-        assert_eq!(
-            value["cases"][1]["contenders"][2]["rounds"][0][0],
-            Value::Null
-        );
-        assert_eq!(value["rounds"], 3);
+        watched("every_round_is_there_and_what_is_not_is_null", || {
+            let value: Value = serde_json::from_str(&text(&fixture::report())).expect("valid");
+            let bank = &value["cases"][0];
+            assert_eq!(bank["contenders"][1]["rounds"][1][0], 2.8e6);
+            assert_eq!(bank["contenders"][3]["wrong"], "5 coins are missing");
+            assert_eq!(bank["contenders"][4]["cannot"], "they do not compose");
+            assert_eq!(
+                value["cases"][1]["contenders"][2]["rounds"][0][0],
+                Value::Null
+            );
+            assert_eq!(value["rounds"], 3);
+        });
     }
 }

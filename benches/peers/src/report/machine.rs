@@ -67,17 +67,23 @@ fn compiler() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
 
     #[test]
     fn a_processor_has_its_name_and_numbers() {
-        let text = "processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: Example CPU\n";
-        assert_eq!(processor(text), "Example CPU (family 26, model 2)");
-        assert_eq!(processor(""), "unknown processor");
+        watched("a_processor_has_its_name_and_numbers", || {
+            let text =
+                "processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: Example CPU\n";
+            assert_eq!(processor(text), "Example CPU (family 26, model 2)");
+            assert_eq!(processor(""), "unknown processor");
+        });
     }
 
     #[test]
     fn memory_is_rounded() {
-        assert_eq!(memory_gib("MemTotal:       24950000 kB\n"), 24);
-        assert_eq!(memory_gib("nothing"), 0);
+        watched("memory_is_rounded", || {
+            assert_eq!(memory_gib("MemTotal:       24950000 kB\n"), 24);
+            assert_eq!(memory_gib("nothing"), 0);
+        });
     }
 }

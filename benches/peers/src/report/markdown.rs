@@ -230,6 +230,7 @@ fn version<'a>(lock_file: &'a str, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
     use crate::report::fixture;
     use crate::workloads::ALL;
 
@@ -239,40 +240,50 @@ mod tests {
 
     #[test]
     fn where_we_lose_comes_before_where_we_win() {
-        let page = page();
-        let losses = page.find("## Where we lose").expect("the section");
-        let bank = page.find("## bank").expect("the section");
-        let wrong = page.find("5 coins are missing").expect("the reason");
-        assert!(wrong < losses && losses < bank);
-        assert!(page[losses..bank].contains("| std Mutex in order 0.75 (0.68..0.82) |"));
+        watched("where_we_lose_comes_before_where_we_win", || {
+            let page = page();
+            let losses = page.find("## Where we lose").expect("the section");
+            let bank = page.find("## bank").expect("the section");
+            let wrong = page.find("5 coins are missing").expect("the reason");
+            assert!(wrong < losses && losses < bank);
+            assert!(page[losses..bank].contains("| std Mutex in order 0.75 (0.68..0.82) |"));
+        });
     }
 
     #[test]
     fn tables_have_as_many_cells_in_each_row() {
-        let page = page();
-        let tables = page.split("\n\n").filter(|part| part.starts_with('|'));
-        for table in tables {
-            let counts: Vec<_> = table.lines().map(|l| l.matches('|').count()).collect();
-            assert!(counts.iter().all(|n| *n == counts[0]), "{table}");
-        }
+        watched("tables_have_as_many_cells_in_each_row", || {
+            let page = page();
+            let tables = page.split("\n\n").filter(|part| part.starts_with('|'));
+            for table in tables {
+                let counts: Vec<_> = table.lines().map(|l| l.matches('|').count()).collect();
+                assert!(counts.iter().all(|n| *n == counts[0]), "{table}");
+            }
+        });
     }
 
     #[test]
     fn only_workloads_that_ran_have_a_section() {
-        let page = page();
-        assert!(page.contains("## pairs:") && !page.contains("## lee:"));
+        watched("only_workloads_that_ran_have_a_section", || {
+            let page = page();
+            assert!(page.contains("## pairs:") && !page.contains("## lee:"));
+        });
     }
 
     #[test]
     fn every_peer_has_a_version() {
-        assert!(!page().contains("unknown version"));
-        let lock = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n";
-        assert_eq!(version(lock, "a"), "1.2.3");
+        watched("every_peer_has_a_version", || {
+            assert!(!page().contains("unknown version"));
+            let lock = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n";
+            assert_eq!(version(lock, "a"), "1.2.3");
+        });
     }
 
     #[test]
     fn reasons_are_said_once_for_all_cases_of_a_workload() {
-        let page = page();
-        assert_eq!(page.matches("they do not compose").count(), 1);
+        watched("reasons_are_said_once_for_all_cases_of_a_workload", || {
+            let page = page();
+            assert_eq!(page.matches("they do not compose").count(), 1);
+        });
     }
 }

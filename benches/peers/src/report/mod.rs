@@ -197,7 +197,7 @@ pub mod fixture {
                 measured(
                     "never",
                     Side::Transactions,
-                    &[&[f64::INFINITY, f64::NAN]; 2],
+                    &[&[f64::INFINITY, f64::NAN], &[f64::INFINITY, f64::NAN]],
                 ),
             ],
         };
@@ -220,38 +220,45 @@ pub mod fixture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
 
     #[test]
     fn losses_are_the_rows_below_one_of_their_side() {
-        let report = fixture::report();
-        assert!(report.losses(Side::Transactions).is_empty());
-        let losses = report.losses(Side::Other);
-        assert_eq!(losses.len(), 1);
-        let behind = &losses[0].behind;
-        assert_eq!(behind.len(), 1);
-        assert_eq!(behind[0].other.name, "std Mutex in order");
-        assert_eq!(behind[0].advantage.median, 0.75);
+        watched("losses_are_the_rows_below_one_of_their_side", || {
+            let report = fixture::report();
+            assert!(report.losses(Side::Transactions).is_empty());
+            let losses = report.losses(Side::Other);
+            assert_eq!(losses.len(), 1);
+            let behind = &losses[0].behind;
+            assert_eq!(behind.len(), 1);
+            assert_eq!(behind[0].other.name, "std Mutex in order");
+            assert_eq!(behind[0].advantage.median, 0.75);
+        });
     }
 
     #[test]
     fn figures_that_only_explain_are_no_rows() {
-        let report = fixture::report();
-        let names: Vec<_> = rows(&report.outcomes[1])
-            .iter()
-            .map(|row| row.metric.name)
-            .collect();
-        assert_eq!(names, ["p50", "p50"]);
+        watched("figures_that_only_explain_are_no_rows", || {
+            let report = fixture::report();
+            let names: Vec<_> = rows(&report.outcomes[1])
+                .iter()
+                .map(|row| row.metric.name)
+                .collect();
+            assert_eq!(names, ["p50", "p50"]);
+        });
     }
 
     #[test]
     fn who_is_wrong_or_unable_is_named() {
-        let report = fixture::report();
-        let wrong: Vec<_> = report
-            .wrong()
-            .map(|(_, e, what)| (&*e.name, what))
-            .collect();
-        assert_eq!(wrong, [("racy", "5 coins are missing")]);
-        let unable: Vec<_> = report.unable().map(|(_, e, why)| (&*e.name, why)).collect();
-        assert_eq!(unable, [("channels", "they do not compose")]);
+        watched("who_is_wrong_or_unable_is_named", || {
+            let report = fixture::report();
+            let wrong: Vec<_> = report
+                .wrong()
+                .map(|(_, e, what)| (&*e.name, what))
+                .collect();
+            assert_eq!(wrong, [("racy", "5 coins are missing")]);
+            let unable: Vec<_> = report.unable().map(|(_, e, why)| (&*e.name, why)).collect();
+            assert_eq!(unable, [("channels", "they do not compose")]);
+        });
     }
 }

@@ -54,21 +54,26 @@ pub fn ratio(spread: &Spread) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
 
     #[test]
     fn three_digits_count() {
-        let all = [1234.0, 123.4, 12.34, 1.234, 0.1234, 0.01234, 0.0, f64::NAN];
-        let expected = ["1234", "123", "12.3", "1.23", "0.12", "0.0123", "0", "none"];
-        assert_eq!(all.map(digits), expected);
-        assert_eq!(digits(f64::INFINITY), "\u{221e}");
+        watched("three_digits_count", || {
+            let all = [1234.0, 123.4, 12.34, 1.234, 0.1234, 0.01234, 0.0, f64::NAN];
+            let expected = ["1234", "123", "12.3", "1.23", "0.12", "0.0123", "0", "none"];
+            assert_eq!(all.map(digits), expected);
+            assert_eq!(digits(f64::INFINITY), "\u{221e}");
+        });
     }
 
     #[test]
     fn figures_have_their_units() {
-        assert_eq!(figure(31_900_000.0, Unit::PerSecond), "31.9 M/s");
-        assert_eq!(figure(0.0, Unit::PerSecond), "0/s");
-        assert_eq!(figure(4321.0, Unit::Nanoseconds), "4321 ns");
-        assert_eq!(figure(54_321.0, Unit::Nanoseconds), "54.3 \u{b5}s");
-        assert_eq!(figure(48.06, Unit::Bytes), "48.1 B");
+        watched("figures_have_their_units", || {
+            assert_eq!(figure(31_900_000.0, Unit::PerSecond), "31.9 M/s");
+            assert_eq!(figure(0.0, Unit::PerSecond), "0/s");
+            assert_eq!(figure(4321.0, Unit::Nanoseconds), "4321 ns");
+            assert_eq!(figure(54_321.0, Unit::Nanoseconds), "54.3 \u{b5}s");
+            assert_eq!(figure(48.06, Unit::Bytes), "48.1 B");
+        });
     }
 }

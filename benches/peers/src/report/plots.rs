@@ -192,34 +192,44 @@ fn text<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
     use crate::report::fixture;
 
     #[test]
     fn everybody_with_figures_is_in_the_plot_and_nobody_else() {
-        let report = fixture::report();
-        let svg = workload(&[&report.outcomes[0]]).expect("there are figures");
-        for name in ["fast-stm", "std Mutex in order"] {
-            assert!(svg.contains(&format!(">\n{name}\n</text>")), "{name}");
-        }
-        for name in ["racy", "channels"] {
-            assert!(!svg.contains(name), "{name}");
-        }
+        watched(
+            "everybody_with_figures_is_in_the_plot_and_nobody_else",
+            || {
+                let report = fixture::report();
+                let svg = workload(&[&report.outcomes[0]]).expect("there are figures");
+                for name in ["fast-stm", "std Mutex in order"] {
+                    assert!(svg.contains(&format!(">\n{name}\n</text>")), "{name}");
+                }
+                for name in ["racy", "channels"] {
+                    assert!(!svg.contains(name), "{name}");
+                }
+            },
+        );
     }
 
     #[test]
     fn who_never_got_through_stays_in_the_picture() {
-        let report = fixture::report();
-        let groups = groups(&[&report.outcomes[1]]);
-        let axis = Axis::of(&groups);
-        assert_eq!(axis.at(f64::INFINITY), NAMES + PLOT);
-        assert_eq!(axis.at(0.0), NAMES);
-        assert!(workload(&[&report.outcomes[1]]).is_some());
+        watched("who_never_got_through_stays_in_the_picture", || {
+            let report = fixture::report();
+            let groups = groups(&[&report.outcomes[1]]);
+            let axis = Axis::of(&groups);
+            assert_eq!(axis.at(f64::INFINITY), NAMES + PLOT);
+            assert_eq!(axis.at(0.0), NAMES);
+            assert!(workload(&[&report.outcomes[1]]).is_some());
+        });
     }
 
     #[test]
     fn ahead_is_right_and_behind_is_left() {
-        let axis = Axis { least: -1, most: 1 };
-        assert_eq!(axis.at(1.0), NAMES + PLOT / 2);
-        assert!(axis.at(2.0) > axis.at(1.0) && axis.at(0.5) < axis.at(1.0));
+        watched("ahead_is_right_and_behind_is_left", || {
+            let axis = Axis { least: -1, most: 1 };
+            assert_eq!(axis.at(1.0), NAMES + PLOT / 2);
+            assert!(axis.at(2.0) > axis.at(1.0) && axis.at(0.5) < axis.at(1.0));
+        });
     }
 }

@@ -133,36 +133,43 @@ pub fn losses(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
     use crate::report::fixture;
     use crate::report::targets::compare;
 
     #[test]
     fn a_case_has_a_line_for_everybody() {
-        let report = fixture::report();
-        let text = case(&report.outcomes[0]);
-        assert_eq!(text.lines().count(), 2 + 5, "{text}");
-        assert!(text.contains("0.75 (0.68..0.82)"), "{text}");
-        assert!(text.contains("WRONG: 5 coins are missing"), "{text}");
-        assert!(
-            text.contains("cannot, because they do not compose"),
-            "{text}"
-        );
+        watched("a_case_has_a_line_for_everybody", || {
+            let report = fixture::report();
+            let text = case(&report.outcomes[0]);
+            assert_eq!(text.lines().count(), 2 + 5, "{text}");
+            assert!(text.contains("0.75 (0.68..0.82)"), "{text}");
+            assert!(text.contains("WRONG: 5 coins are missing"), "{text}");
+            assert!(
+                text.contains("cannot, because they do not compose"),
+                "{text}"
+            );
+        });
     }
 
     #[test]
     fn targets_that_were_not_run_are_left_out_here() {
-        let text = targets(&compare(&fixture::report()));
-        assert!(text.contains("met"), "{text}");
-        assert!(!text.contains("not measured"), "{text}");
+        watched("targets_that_were_not_run_are_left_out_here", || {
+            let text = targets(&compare(&fixture::report()));
+            assert!(text.contains("met"), "{text}");
+            assert!(!text.contains("not measured"), "{text}");
+        });
     }
 
     #[test]
     fn losses_are_sorted_by_side() {
-        let text = losses(&fixture::report());
-        assert!(
-            text.starts_with("Behind other transactions: nowhere"),
-            "{text}"
-        );
-        assert!(text.contains("std Mutex in order"), "{text}");
+        watched("losses_are_sorted_by_side", || {
+            let text = losses(&fixture::report());
+            assert!(
+                text.starts_with("Behind other transactions: nowhere"),
+                "{text}"
+            );
+            assert!(text.contains("std Mutex in order"), "{text}");
+        });
     }
 }

@@ -224,6 +224,7 @@ fn least_advantage(outcome: &Outcome) -> Option<(String, Spread)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::watched;
     use crate::report::fixture;
 
     fn seen(case: &str, what: &str) -> Seen {
@@ -236,38 +237,46 @@ mod tests {
 
     #[test]
     fn a_time_is_the_inverse_of_a_rate() {
-        let mutexes = seen(BANK_1, "mutexes");
-        let ratio = mutexes.seen.expect("both were measured").median;
-        assert!((ratio - 4.0 / 3.0).abs() < 1e-9, "{ratio}");
-        assert_eq!(mutexes.verdict(), "met");
-        let fast = seen(BANK_1, "fast-stm");
-        assert_eq!(fast.seen.map(|s| s.median), Some(10.0));
-        assert_eq!(fast.verdict(), "met");
+        watched("a_time_is_the_inverse_of_a_rate", || {
+            let mutexes = seen(BANK_1, "mutexes");
+            let ratio = mutexes.seen.expect("both were measured").median;
+            assert!((ratio - 4.0 / 3.0).abs() < 1e-9, "{ratio}");
+            assert_eq!(mutexes.verdict(), "met");
+            let fast = seen(BANK_1, "fast-stm");
+            assert_eq!(fast.seen.map(|s| s.median), Some(10.0));
+            assert_eq!(fast.verdict(), "met");
+        });
     }
 
     #[test]
     fn what_was_not_run_is_said_to_be_open() {
-        assert_eq!(seen("wakeup", "Condvar").verdict(), "not measured");
+        watched("what_was_not_run_is_said_to_be_open", || {
+            assert_eq!(seen("wakeup", "Condvar").verdict(), "not measured");
+        });
     }
 
     #[test]
     fn a_missed_target_is_missed() {
-        let missed = Seen {
-            asked: Bound::AtMost(1.0),
-            ..seen(BANK_1, "mutexes")
-        };
-        assert_eq!(missed.verdict(), "MISSED");
+        watched("a_missed_target_is_missed", || {
+            let missed = Seen {
+                asked: Bound::AtMost(1.0),
+                ..seen(BANK_1, "mutexes")
+            };
+            assert_eq!(missed.verdict(), "MISSED");
+        });
     }
 
     #[test]
     fn every_target_s_case_exists() {
-        let cases: Vec<String> = crate::workloads::ALL
-            .iter()
-            .flat_map(|workload| (workload.cases)())
-            .map(|case| format!("{}: {}", case.workload, case.name))
-            .collect();
-        for seen in compare(&fixture::report()) {
-            assert!(cases.contains(&seen.case), "{}", seen.case);
-        }
+        watched("every_target_s_case_exists", || {
+            let cases: Vec<String> = crate::workloads::ALL
+                .iter()
+                .flat_map(|workload| (workload.cases)())
+                .map(|case| format!("{}: {}", case.workload, case.name))
+                .collect();
+            for seen in compare(&fixture::report()) {
+                assert!(cases.contains(&seen.case), "{}", seen.case);
+            }
+        });
     }
 }
