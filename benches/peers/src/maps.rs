@@ -209,11 +209,14 @@ fn half_seen() -> fast_stm::StmClosureResult<()> {
     Ok(())
 }
 
+/// The entries whose keys have the same hash.
+type Bucket = fast_stm::TVar<Vec<(u64, u64)>>;
+
 /// A `TVar` for each bucket, in a table that never grows.
-struct Bucketed([Vec<fast_stm::TVar<Vec<(u64, u64)>>>; 2]);
+struct Bucketed([Vec<Bucket>; 2]);
 
 impl Bucketed {
-    fn bucket(&self, map: usize, key: u64) -> &fast_stm::TVar<Vec<(u64, u64)>> {
+    fn bucket(&self, map: usize, key: u64) -> &Bucket {
         let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         &self.0[map][hash as usize % self.0[map].len()]
     }
