@@ -3,7 +3,7 @@
 //! A workload is written once, over [`Engine`], so that what differs between two contenders is the engine and nothing else: no
 //! cleverer body, no other data structure, no kinder check. Schemes that are no engine (locks taken in order need to know
 //! beforehand which ones; maps that do not compose) plug in one step higher, at the operations that each workload names in a
-//! trait of its own ([`Accounts`](crate::workloads::bank::Accounts), [`Set`](crate::workloads::intset::Set) and so on), which
+//! trait of its own ([`Slots`](crate::slots::Slots), [`Set`](crate::workloads::intset::Set) and so on), which
 //! every engine implements once and for all.
 //!
 //! What an engine cannot do, it says in [`Abilities`], with the reason. Whoever puts a table together asks there first and
@@ -11,6 +11,27 @@
 //!
 //! The bounds of values are spelled out at each place, for a linked node holds variables of links to such nodes: the compiler
 //! sees through that circle while only auto traits are in it, and a trait that stood for the four bounds would end it.
+//!
+//! ```
+//! use stm_benches::engine::{Engine, Reads, Writes};
+//! use stm_benches::ours::StmCore;
+//!
+//! fn transfer<E: Engine>(from: &E::Var<i64>, to: &E::Var<i64>, amount: i64) {
+//!     E::atomically(|tx| {
+//!         tx.modify(from, |balance| balance - amount)?;
+//!         tx.modify(to, |balance| balance + amount)
+//!     });
+//! }
+//!
+//! fn balances<E: Engine>(accounts: [&E::Var<i64>; 2]) -> (i64, i64) {
+//!     E::read_only(|tx| Ok((tx.read(accounts[0])?, tx.read(accounts[1])?)))
+//! }
+//!
+//! let (a, b) = (StmCore::var(30), StmCore::var(0));
+//! transfer::<StmCore>(&a, &b, 10);
+//! assert_eq!(balances::<StmCore>([&a, &b]), (20, 10));
+//! assert!(StmCore::ABILITIES.wait.is_ok());
+//! ```
 
 use std::future::Future;
 

@@ -9,6 +9,28 @@
 //!
 //! - T1  A contender's figures of round `r` stand at index `r`, for all contenders alike: ratios pair what ran side by side.
 //! - T2  Whoever was found wrong once, in whatever round, has no figures at all.
+//!
+//! ```
+//! use std::time::Duration;
+//! use stm_benches::measure::interleave::{Case, Contender, Effort, Fate, Metric, Unit};
+//!
+//! let case = Case {
+//!     workload: "example",
+//!     name: "constants".into(),
+//!     metrics: vec![Metric { name: "steps", unit: Unit::PerSecond }],
+//!     contenders: vec![
+//!         Contender::new("ours", |_turn| Ok(vec![20.0])),
+//!         Contender::new("theirs", |_turn| Ok(vec![10.0])),
+//!         Contender::new("wrong", |_turn| Err("a coin is missing".into())),
+//!         Contender::cannot("unable", "nothing undoes"),
+//!     ],
+//! };
+//! let effort = Effort { rounds: 3, time: Duration::from_millis(1) };
+//! let outcome = case.measure(effort, |_round, _who| {});
+//! let ahead = outcome.advantage("ours", "theirs", 0).expect("both have figures");
+//! assert_eq!(ahead.median, 2.0);
+//! assert_eq!(outcome.entries[2].fate, Fate::Wrong("a coin is missing".into()));
+//! ```
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -70,9 +70,20 @@ impl Drop for HaltOnPanic<'_> {
 /// Runs `step` on `threads` threads, each with a state of its own that `state` makes from the thread's number; gives what was done
 /// and the states. Each thread looks whether time is over after every `batch` steps: some dozens for steps of nanoseconds.
 ///
+/// # Blocking
+///
+/// Until all threads have ended.
+///
 /// # Panics
 ///
 /// If a step does.
+///
+/// ```
+/// use stm_benches::measure::threads::{Amount, run};
+///
+/// let (ran, counts) = run(2, Amount::Steps(10), 1, |_thread| 0, |count, _halt| *count += 1);
+/// assert_eq!((ran.steps, counts), (10, vec![5, 5]));
+/// ```
 pub fn run<S: Send>(
     threads: usize,
     amount: Amount,

@@ -79,9 +79,9 @@ impl<E: Engine> TaskBaton for OnEngine<E> {
     }
 }
 
-/// The cases of the workload.
+/// The case for a [`Baton`].
 pub const THREADS: &str = "2 threads";
-/// See [`THREADS`].
+/// The case for a [`TaskBaton`].
 pub const TASKS: &str = "2 tasks on a runtime with 2 threads";
 
 /// The figure of every case.
