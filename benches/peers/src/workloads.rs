@@ -385,3 +385,56 @@ fn alternatives_cases() -> Vec<Case<'static>> {
     });
     cases.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stm_benches::measure::interleave::{Effort, Fate};
+
+    use super::*;
+    use crate::common::watched;
+
+    /// Those whose structures are made quickly, also by code that is not optimized.
+    const SMALL: [&str; 8] = [
+        "bank",
+        "lee",
+        "pairs",
+        "counter",
+        "wakeup",
+        "alternatives",
+        "boxed",
+        "queues",
+    ];
+
+    #[test]
+    fn everybody_s_results_are_right() {
+        watched("everybody_s_results_are_right", || {
+            let effort = Effort {
+                rounds: 1,
+                time: Duration::from_millis(2),
+            };
+            for workload in ALL.iter().filter(|workload| SMALL.contains(&workload.name)) {
+                for case in (workload.cases)() {
+                    let outcome = case.measure(effort, |_, _| {});
+                    for entry in outcome.entries {
+                        let wrong = matches!(entry.fate, Fate::Wrong(_));
+                        assert!(!wrong, "{}: {}: {:?}", outcome.name, entry.name, entry.fate);
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn the_first_of_every_case_is_ours_and_names_differ() {
+        watched("the_first_of_every_case_is_ours_and_names_differ", || {
+            for case in ALL.iter().flat_map(|workload| (workload.cases)()) {
+                let mut names: Vec<_> = case.contenders.iter().map(Contender::name).collect();
+                names.sort_unstable();
+                assert!(names.is_sorted_by(|a, b| a < b), "{}: {names:?}", case.name);
+                assert_eq!(case.contenders[0].side(), Side::Ours, "{}", case.name);
+            }
+        });
+    }
+}

@@ -154,6 +154,12 @@ impl<'a> Contender<'a> {
         &self.name
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
     fn turn(&mut self, time: Duration) -> Option<Turn> {
         let run = self.run.as_mut().ok()?;
         let turn = catch_unwind(AssertUnwindSafe(|| run(time)));

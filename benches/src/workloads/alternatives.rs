@@ -132,6 +132,8 @@ pub fn contender<P: Payers>(name: &str, threads: usize) -> Contender<'static> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use crate::common::watched;
     use crate::ours::StmCore;
@@ -147,6 +149,38 @@ mod tests {
             // Neither of the two undoes anything.
             caught("alternatives", || turn::<OnEngine<Unisolated>>(1));
             caught("alternatives", || turn::<OnEngine<Forgetful>>(1));
+        });
+    }
+
+    /// Takes a coin from the first payer `IF_COVERED` or in any case, and gives the payee that many.
+    struct Odd<const IF_COVERED: bool, const GIVES: i64>(Mutex<Vec<i64>>);
+
+    impl<const IF_COVERED: bool, const GIVES: i64> Payers for Odd<IF_COVERED, GIVES> {
+        fn open(count: usize, balance: i64) -> Self {
+            Self(Mutex::new(vec![balance; count]))
+        }
+        fn pay(&self, [first, _]: [usize; 2], to: usize) -> bool {
+            let mut balances = self.0.lock().expect("no panics here");
+            let pays = balances[first] > 0 || !IF_COVERED;
+            if pays {
+                balances[first] -= 1;
+                balances[to] += GIVES;
+            }
+            pays
+        }
+        fn balances(&self) -> Vec<i64> {
+            self.0.lock().expect("no panics here").clone()
+        }
+    }
+
+    #[test]
+    fn a_lost_coin_and_a_debt_are_caught_each_on_its_own() {
+        watched("a_lost_coin_and_a_debt_are_caught_each_on_its_own", || {
+            let lost = caught("alternatives", || turn::<Odd<true, 0>>(1));
+            assert!(lost.contains("are left"), "{lost}");
+            let debt = caught("alternatives", || turn::<Odd<false, 1>>(1));
+            assert!(debt.contains("an account has -"), "{debt}");
+            assert_eq!(turn::<Odd<true, 1>>(1), Ok(()));
         });
     }
 
