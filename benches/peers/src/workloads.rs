@@ -311,10 +311,20 @@ fn wakeup_cases() -> Vec<Case<'static>> {
 
 fn boxed_cases() -> Vec<Case<'static>> {
     let [inline, string, wide] = boxed::FORMS;
-    let mut contenders = slots!(i64; S, name => boxed::contender::<S>(name, inline));
-    contenders.extend(slots!(String; S, name => boxed::contender::<S>(name, string)));
-    contenders.extend(slots!(Wide; S, name => boxed::contender::<S>(name, wide)));
-    vec![case("boxed", boxed::CASE, boxed::metrics(), contenders)]
+    // Ours in all forms, side by side; then everybody in each form that must be boxed.
+    let ours = vec![
+        boxed::contender::<OnEngine<StmCore>>(StmCore::NAME, inline).on(Side::Ours),
+        boxed::contender::<OnEngine<StmCore, String>>(StmCore::NAME, string).on(Side::Ours),
+        boxed::contender::<OnEngine<StmCore, Wide>>(StmCore::NAME, wide).on(Side::Ours),
+    ];
+    let strings = slots!(String; S, name => boxed::contender::<S>(name, string));
+    let records = slots!(Wide; S, name => boxed::contender::<S>(name, wide));
+    let of = |form| format!("{form}, {}", boxed::CASE);
+    vec![
+        case("boxed", of("all forms of ours"), boxed::metrics(), ours),
+        case("boxed", of(string), boxed::metrics(), strings),
+        case("boxed", of(wide), boxed::metrics(), records),
+    ]
 }
 
 fn swaps_cases() -> Vec<Case<'static>> {

@@ -1,7 +1,8 @@
 //! What a value in a box costs: the bank's transfers, with balances that an engine may keep in place, with strings, and with records
 //! of 200 bytes.
 //!
-//! All three forms take part in one case, so that the ratio of two of them comes from one interleaved run.
+//! One case has all forms of one engine, so that the ratio of two of them comes from one interleaved run; in the others everybody has
+//! the same form.
 //!
 //! Checked: as in the [`bank`].
 
@@ -12,7 +13,7 @@ use crate::workloads::bank::{self, PLAIN};
 /// The forms, as they stand behind a contender's name.
 pub const FORMS: [&str; 3] = ["i64", "String", "200 bytes"];
 
-/// The case of the workload.
+/// What all cases have in common.
 pub const CASE: &str = "transfers between 1024 accounts, 1 thread";
 
 /// The figure of the workload.

@@ -2,7 +2,7 @@
 
 use stm_benches::measure::interleave::{Outcome, Side};
 use stm_benches::measure::statistics::Spread;
-use stm_benches::workloads::{bank, boxed, intset, vacation, wakeup};
+use stm_benches::workloads::{bank, intset, vacation, wakeup};
 
 use super::{Report, is_compared, numbers, reference};
 use crate::adapters::std_mutex;
@@ -59,6 +59,9 @@ const BANK_1: &str = bank::CASES[0].0;
 const BANK_2: &str = bank::CASES[1].0;
 const BANK_8: &str = bank::CASES[2].0;
 
+/// The case with all forms of ours.
+const BOXED: &str = "all forms of ours, transfers between 1024 accounts, 1 thread";
+
 const fn target(
     what: &'static str,
     (workload, case): (&'static str, &'static str),
@@ -107,7 +110,7 @@ const TARGETS: [Target; 8] = [
     ),
     target(
         "a transfer of strings, in units of one of i64",
-        ("boxed", boxed::CASE),
+        ("boxed", BOXED),
         Ratio::Between("stm-core, String", "stm-core, i64"),
         Bound::AtMost(3.0),
     ),
