@@ -24,8 +24,9 @@ macro_rules! wrong {
                 &mut self,
                 var: &Mutex<T>,
             ) -> Attempt<T, $engine> {
+                let value = var.lock().expect("no panics here").clone();
                 $read();
-                Ok(var.lock().expect("no panics here").clone())
+                Ok(value)
             }
         }
 
@@ -96,7 +97,7 @@ macro_rules! wrong {
 }
 
 wrong!(
-    /// Every read and every write on its own, with others let in before each read.
+    /// Every read and every write on its own, with others let in after each read, so between it and the write that rests on it.
     Unisolated, Unguarded, read: std::thread::yield_now, write: || true
 );
 

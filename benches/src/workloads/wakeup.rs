@@ -262,6 +262,25 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_out_of_order_and_a_missing_answer_are_caught_each_on_its_own() {
+        let name = "a_turn_out_of_order_and_a_missing_answer_are_caught_each_on_its_own";
+        watched(name, || {
+            let settled = |turns: [&[u64]; 2]| {
+                let mut sides = [0, 1].map(|me| Side::new(me, Amount::Steps(3), Instant::now()));
+                for (side, turns) in sides.iter_mut().zip(turns) {
+                    turns.iter().for_each(|turn| side.took(*turn));
+                }
+                settle(sides, Duration::from_nanos(300))
+            };
+            assert_eq!(settled([&[0, 2], &[1]]), Ok(100.0));
+            let order = settled([&[0, 4], &[1]]).expect_err("turn 2 was left out");
+            assert!(order.contains("out of order"), "{order}");
+            let answers = settled([&[0, 2], &[]]).expect_err("nobody answered");
+            assert!(answers.contains("answered by 0"), "{answers}");
+        });
+    }
+
+    #[test]
     fn ours_takes_turns_in_threads_and_tasks() {
         watched("ours_takes_turns_in_threads_and_tasks", || {
             let runtime = runtime();
