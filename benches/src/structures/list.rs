@@ -104,10 +104,9 @@ impl<E: Engine> List<E> {
         let Some(node) = place.at.as_ref().filter(|node| node.key == key) else {
             return Ok(false);
         };
+        // Whoever links something behind this node at the same time has read the link to it, which is written here.
         let next = tx.read(&node.next)?;
-        tx.write(self.link_to(&place), next.clone())?;
-        // Written, too, so that whoever links behind this node at the same time conflicts with its removal.
-        tx.write(&node.next, next)?;
+        tx.write(self.link_to(&place), next)?;
         Ok(true)
     }
 
