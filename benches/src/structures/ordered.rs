@@ -6,6 +6,9 @@
 //!
 //! A node's height comes from its key alone, so every engine builds the same list.
 //!
+//! Dropped, it does not recurse as deeply as it is long: a node is freed with the last of its links, which is one of the highest
+//! that lead to it, so the chain of drops on each level ends at the next node that is higher.
+//!
 //! ```text
 //! head ─2────────────────────▶ 40 ───────────▶ ∅
 //!      ─1──────────▶ 17 ──────▶ 40 ───────────▶ ∅
@@ -206,28 +209,6 @@ impl<E: Engine, V: Clone + Send + Sync + 'static> Ordered<E, V> {
     }
 }
 
-/// Unlinks the nodes one by one: dropped as they are, each would drop the next inside its own drop, some hundred thousand deep.
-impl<E: Engine, V: Clone + Send + Sync + 'static> Drop for Ordered<E, V> {
-    fn drop(&mut self) {
-        let nodes = E::report(|report| {
-            let mut nodes = Vec::new();
-            let mut at = report.read(&self.head[0])?.0;
-            while let Some(node) = at {
-                at = report.read(&node.next[0])?.0;
-                nodes.push(node);
-            }
-            Ok(nodes)
-        });
-        let cut = |links: &[E::Var<Link<E, V>>]| {
-            E::atomically(|tx| links.iter().try_for_each(|link| tx.write(link, Link(None))));
-        };
-        cut(&self.head);
-        for node in &nodes {
-            cut(&node.next);
-        }
-    }
-}
-
 impl<E: Engine, V: Clone + Send + Sync + 'static> Default for Ordered<E, V> {
     fn default() -> Self {
         Self::new()
@@ -283,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_one_is_dropped_without_recursion() {
-        let name = "a_long_one_is_dropped_without_recursion";
+    fn a_long_one_is_dropped_without_deep_recursion() {
+        let name = "a_long_one_is_dropped_without_deep_recursion";
         // An engine that drops values on the spot, and a stack that holds a few hundred drops inside each other.
         watched_with_stack(name, 128 << 10, || {
             let map = Ordered::<Unisolated, ()>::new();
