@@ -644,6 +644,10 @@ impl<T: Send + Sync + 'static, F: Fn(&T) -> T> Function for TypedFunction<T, F> 
         };
         pending(made, self.inline)
     }
+
+    fn needs_drop(&self) -> bool {
+        std::mem::needs_drop::<F>()
+    }
 }
 
 #[inline(always)]

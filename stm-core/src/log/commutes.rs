@@ -24,6 +24,9 @@ use crate::boxed::Pending;
 pub(crate) trait Function {
     /// What it makes of a value of its variable.
     fn apply(&self, to: Seen<'_>) -> Pending;
+
+    /// Whether dropping it runs foreign code.
+    fn needs_drop(&self) -> bool;
 }
 
 struct Commute {
@@ -36,6 +39,8 @@ pub(crate) struct Commutes {
     list: Vec<Commute>,
     /// Undone with a branch, or applied at once.
     idle: Vec<Commute>,
+    /// One of them needs a drop, which has to wait until the attempt is over (F2).
+    owing: bool,
 }
 
 /// Functions that nobody applies any more; dropped by their owner.
@@ -47,6 +52,7 @@ impl Commutes {
         Self {
             list: Vec::new(),
             idle: Vec::new(),
+            owing: false,
         }
     }
 
@@ -54,15 +60,23 @@ impl Commutes {
         self.list.is_empty()
     }
 
-    pub(super) fn owns_nothing(&self) -> bool {
-        self.list.is_empty() && self.idle.is_empty()
+    pub(super) fn owes_nothing(&self) -> bool {
+        !self.owing
+    }
+
+    /// Forgets them all, where nothing is owed.
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.idle.clear();
     }
 
     pub(crate) fn push(&mut self, block: Pinned, function: Box<dyn Function>) {
+        self.owing |= function.needs_drop();
         self.list.push(Commute { block, function });
     }
 
     pub(super) fn lay_aside(&mut self, block: Pinned, function: Box<dyn Function>) {
+        self.owing |= function.needs_drop();
         self.idle.push(Commute { block, function });
     }
 
@@ -112,6 +126,7 @@ impl Commutes {
     }
 
     pub(super) fn take(&mut self) -> IdleFunctions {
+        self.owing = false;
         let all = self.list.drain(..).chain(self.idle.drain(..));
         IdleFunctions(all.map(|c| c.function).collect())
     }

@@ -169,11 +169,12 @@ impl Log {
     pub(crate) fn clear(&mut self) -> Option<Box<Aftermath>> {
         let nothing_left = self.wakes.is_empty()
             && self.writes.owns_nothing()
-            && self.commutes.owns_nothing()
+            && self.commutes.owes_nothing()
             && self.hooks.is_empty()
             && self.panic.is_none()
             && self.answered.is_empty();
         let aftermath = if nothing_left {
+            self.commutes.clear();
             None
         } else {
             Some(self.aftermath())

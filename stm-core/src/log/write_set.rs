@@ -32,7 +32,7 @@ use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
-const SCANNED: usize = if cfg!(any(loom, stm_stress)) { 2 } else { 8 };
+const SCANNED: usize = if cfg!(any(loom, stm_stress)) { 2 } else { 24 };
 
 /// One pending write.
 #[derive(Clone, Copy, Debug)]
