@@ -18,6 +18,7 @@ use crate::cause::Cause;
 use crate::contention;
 use crate::context;
 use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait, Tenure};
+use crate::record::CallId;
 
 /// How the next attempt of a call is to begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +39,7 @@ pub(crate) enum Caller {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) kind: Caller,
+    pub(crate) id: CallId,
     /// The attempt that runs, from 1.
     pub(crate) attempt: u32,
     /// Attempts that ended in a conflict.
@@ -58,6 +60,7 @@ impl Call {
     pub(crate) const fn of(kind: Caller) -> Self {
         Self {
             kind,
+            id: CallId::new(),
             attempt: 0,
             failures: 0,
             start: Start::Update,

@@ -37,6 +37,7 @@ use crate::clock::clock;
 use crate::contention::{Limit, Patience, Waiting};
 use crate::history;
 use crate::log::Log;
+use crate::record;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
@@ -106,6 +107,7 @@ impl<'t> Tx<'t> {
             }
             if look.version_by(hint) <= self.rv || self.float() {
                 self.log.reads.push(block, look);
+                record::read(block, look.word(), seen);
                 return Ok(seen);
             }
         }
@@ -166,6 +168,7 @@ impl<'t> Tx<'t> {
             };
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
+                record::read(block, look.word(), seen);
                 return Ok(seen);
             }
             if self.log.reads.len() < FLOAT_MAX {
@@ -173,6 +176,7 @@ impl<'t> Tx<'t> {
                 match validate::by_reader(self.log.reads.as_slice(), limit) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
+                        record::read(block, look.word(), seen);
                         return Ok(seen);
                     }
                     Err(failure) => return self.convert_and_see(failure, block),
@@ -234,16 +238,20 @@ impl<'t> Tx<'t> {
         match unsafe { snapshot::read_as_of(block, self.rv) } {
             AsOf::Newest(look, seen) => {
                 self.log.reads.push(block, look);
+                record::read(block, look.word(), seen);
                 Ok(seen)
             }
             AsOf::Older(seen) => {
                 self.outdated = true;
+                record::read_replaced(block, seen);
                 Ok(seen)
             }
             AsOf::InHistory if self.is_tracked() => {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
-                Ok(Seen::Bits(unsafe { history::bits_at(block, self.rv) }))
+                let (version, bits) = unsafe { history::saved_at(block, self.rv) };
+                record::read_saved(block, version, bits);
+                Ok(Seen::Bits(bits))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
         }

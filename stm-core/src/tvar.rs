@@ -28,9 +28,11 @@ use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
+use crate::record::{self, CallId};
 use crate::shield;
 use crate::sight;
 use crate::tx::Tx;
+use crate::word::Word;
 
 /// A variable shared between threads and tasks, read and written in transactions.
 ///
@@ -438,7 +440,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         T: Clone,
     {
         // No word is locked by this thread while a body runs, so whoever holds the lock goes on without us.
-        tx.shielded(|tx| self.clone_newest(tx.pin()).1)
+        tx.shielded(|tx| self.clone_newest(tx.pin(), record::no_read).1)
     }
 
     /// The newest value, outside of any transaction.
@@ -460,7 +462,12 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.alone("TVar::load", |_, pin| self.clone_newest(pin).1)
+        self.alone("TVar::load", |_, pin| {
+            record::begin(&mut CallId::new(), 1, "TVar::load");
+            let value = self.clone_newest(pin, record::read).1;
+            record::committed();
+            value
+        })
     }
 
     /// Writes `value`, outside of any transaction; versions it and wakes waiters like any commit.
@@ -505,7 +512,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         T: Clone,
     {
         self.publish_alone("TVar::swap", value, |pin| {
-            let (read, old) = self.clone_newest(pin);
+            let (read, old) = self.clone_newest(pin, record::read);
             (Some(read), old)
         })
     }
@@ -521,14 +528,17 @@ impl<T: Send + Sync + 'static> TVar<T> {
         let origin = Origin::new(what, Location::caller());
         let mut events: Vec<Event> = Vec::new();
         let mut attempt = 1;
+        let mut call = CallId::new();
         let (result, aftermath) = self.alone(what, |ctx, pin| {
             let pending = self.pending(value);
             // SAFETY: pinned; nothing below outlives the pin.
             let block = unsafe { self.handle.pinned() };
             if !pending.is_boxed() {
+                record::begin(&mut call, attempt, what);
                 let (read, result) = before(pin);
                 let write = Write::alone(block, pending, 0);
                 if let Alone::Published = commit_alone(pin, write, read.as_slice()) {
+                    record::committed();
                     ctx.count_commit();
                     return (result, None);
                 }
@@ -537,12 +547,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
             let mut log = Log::new();
             log.writes.stage_first(block, pending, NONE);
             loop {
+                record::begin(&mut call, attempt, what);
                 let (read, result) = before(pin);
                 log.reads.set(read);
                 let Err(cause) = commit(pin, &mut log) else {
+                    record::committed();
                     ctx.count_commit();
                     return (result, log.clear());
                 };
+                record::conflict(cause);
                 shield::run(|| drop(result));
                 events.extend(sight::note_conflict(cause, log.blamed, attempt, origin));
                 if cause == Cause::GaveWay {
@@ -574,13 +587,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
         })
     }
 
-    fn clone_newest(&self, _pin: &Pin) -> (Read, T)
+    /// `note` is told what was seen.
+    fn clone_newest(&self, _pin: &Pin, note: impl Fn(Pinned, Word, Seen<'_>)) -> (Read, T)
     where
         T: Clone,
     {
         // SAFETY: pinned, and used under that pin only.
         let block = unsafe { self.handle.pinned() };
         let (look, seen) = read::sample_patiently(block);
+        note(block, look.word(), seen);
         let value = match seen {
             // SAFETY: V1.
             Seen::Bits(bits) => unsafe { bits::from_bits(bits) },

@@ -23,6 +23,8 @@ mod from_loom;
 #[cfg(loom)]
 use from_loom as imp;
 
+#[cfg(all(feature = "history", not(loom)))]
+pub(crate) use imp::seed_stumbles;
 pub(crate) use imp::{
     Mutex, Published, Thread, current_thread, local, park, park_timeout, seqcst_fence_for_loom,
     spin_hint, statics, stumble, yield_now,
