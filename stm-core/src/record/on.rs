@@ -125,7 +125,10 @@ pub(crate) fn begin(call: &mut CallId, attempt: u32, what: &'static str) {
     if call.0 == 0 {
         call.0 = draw(&CALLS);
     }
-    // A panic out of a single read leaves an attempt open, and so does a store whose quick way was not open.
+    if starts_over(call, attempt) {
+        return;
+    }
+    // A panic out of a single read leaves an attempt open.
     end(Outcome::Unfinished, Vec::new);
     with(|recorder| {
         let recorder = recorder.get_or_insert_with(Recorder::join);
@@ -143,6 +146,18 @@ pub(crate) fn begin(call: &mut CallId, attempt: u32, what: &'static str) {
             outcome: Outcome::Unfinished,
         });
     });
+}
+
+/// A store or swap that found its quick way closed begins the same attempt again: nothing has come of it.
+fn starts_over(call: &CallId, attempt: u32) -> bool {
+    let mut same = false;
+    with_open(|open| {
+        same = (open.call, open.number) == (call.0, attempt);
+        if same {
+            open.reads.clear();
+        }
+    });
+    same
 }
 
 fn with<R>(f: impl FnOnce(&mut Option<Recorder>) -> R) -> Option<R> {

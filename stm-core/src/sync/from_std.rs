@@ -56,7 +56,7 @@ pub(crate) fn stumble() {
 /// Begins the thread's sequence anew, somewhere else, and has it stumble once in 2 to 64 times.
 #[cfg(all(feature = "history", stm_stress))]
 pub(crate) fn seed_stumbles(seed: u64) {
-    let mixed = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     // Zero is the one state that the generator does not leave.
     STUMBLES.set((mixed as u32 | 1, (2 << (seed % 6)) - 1));
 }

@@ -9,19 +9,24 @@
 mod common;
 mod made_up;
 mod programs;
+mod recorded;
 
-use common::{seed, watched, watched_alone};
+use std::collections::HashSet;
+
+use common::{seed, watched_alone};
 use programs::{Size, run};
+use stm_core::diagnostics::Cause;
 use stm_core::diagnostics::history::{History, Outcome, Recording, Summary};
 
 /// Programs of one run. Under stress, where they stumble inside the engine, they are what this is for.
-const PROGRAMS: u64 = if cfg!(stm_stress) { 6_000 } else { 400 };
+const PROGRAMS: u64 = if cfg!(stm_stress) { 30_000 } else { 400 };
 
 const SMALL: Size = Size {
     threads: 8,
     calls: 6,
 };
 
+/// Records `work`.
 fn record(work: impl FnOnce()) -> History {
     let recording = Recording::start().expect("these tests record one at a time");
     work();
@@ -42,9 +47,48 @@ fn random_programs_are_opaque() {
     watched_alone("random_programs_are_opaque", || {
         let first = seed();
         let mut sum = Summary::default();
+        let mut outcomes = HashSet::new();
+        let mut called = HashSet::new();
         for seed in first..first + PROGRAMS {
-            sum += check(seed, SMALL).1;
+            let (history, summary) = check(seed, SMALL);
+            sum += summary;
+            outcomes.extend(history.attempts().iter().map(|a| a.outcome));
+            called.extend(history.attempts().iter().map(|a| a.what));
         }
         eprintln!("{PROGRAMS} programs: {sum:?}");
+        // The programs do what they are for: they fail in all ways, and commit all the same.
+        let often = [sum.committed, sum.conflicts, sum.retried, sum.failed];
+        assert!(often.iter().all(|&n| n > 100), "{sum:?}");
+        for outcome in [
+            Outcome::RolledBack,
+            Outcome::Retried,
+            Outcome::Conflict(Cause::ReadChanged),
+            Outcome::Conflict(Cause::CommitChanged),
+        ] {
+            assert!(outcomes.contains(&outcome), "{outcome}: {outcomes:?}");
+        }
+        for what in [
+            "atomically",
+            "try_atomically",
+            "atomically_async",
+            "snapshot",
+            "Transaction::run",
+            "TVar::load",
+            "TVar::store",
+            "TVar::swap",
+        ] {
+            assert!(called.contains(what), "{what}: {called:?}");
+        }
+    });
+}
+
+#[test]
+fn a_long_program_is_opaque() {
+    watched_alone("a_long_program_is_opaque", || {
+        let calls = if cfg!(debug_assertions) { 1_000 } else { 4_000 };
+        let long = Size { threads: 8, calls };
+        let (_, summary) = check(seed(), long);
+        eprintln!("{summary:?}");
+        assert!(summary.attempts > 2 * calls, "two threads at least");
     });
 }

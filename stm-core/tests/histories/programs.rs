@@ -22,7 +22,7 @@ use crate::common::{Rng, on_threads};
 const PATIENCE: Duration = Duration::from_micros(200);
 
 /// Either form of storage. Values are sums and products of all sorts: what they are does not matter to a history.
-pub enum Var {
+pub(crate) enum Var {
     Inline(TVar<u64>),
     Boxed(TVar<Box<u64>>),
 }
@@ -100,15 +100,17 @@ fn mix(n: u64, k: u64) -> u64 {
 
 /// How large the programs of a run are.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
+pub(crate) struct Size {
     /// At most so many threads, and at least two.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Calls of each thread.
-    pub calls: usize,
+    pub(crate) calls: usize,
 }
 
 /// Runs the program of `seed` to its end.
-pub fn run(seed: u64, size: Size) {
+pub(crate) fn run(seed: u64, size: Size) {
+    // Neighbouring seeds are to give programs that have nothing in common.
+    let seed = scatter(seed);
     let mut rng = Rng::new(seed, 0);
     let threads = 2 + rng.below(size.threads - 1);
     let vars: Vec<Var> = (0..2 + rng.below(5))
@@ -120,7 +122,7 @@ pub fn run(seed: u64, size: Size) {
     // Few yields in the bodies leave more to those inside the engine.
     let yields = [0, 2, 8][rng.below(3)];
     on_threads(threads, |id| {
-        seed_yields(seed.wrapping_mul(64) + id as u64);
+        seed_yields(scatter(seed ^ id as u64));
         let mut thread = Thread {
             rng: Rng::new(seed, id + 1),
             vars: &vars,
@@ -130,6 +132,14 @@ pub fn run(seed: u64, size: Size) {
             thread.call();
         }
     });
+}
+
+/// The finalizer of splitmix64: any bit of the seed changes about half of the result's.
+fn scatter(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 struct Thread<'a> {

@@ -98,8 +98,9 @@ struct Edge {
 fn dependencies(attempts: &[Attempt], versions: &Versions) -> Vec<Edge> {
     let mut edges = Vec::new();
     let mut enter = |from: usize, to: usize, why: Dependency| {
-        // What an attempt does to itself is no order between attempts.
-        if from != to {
+        // That an attempt replaces what it read, or wrote, is no order between attempts. To read what it will only publish
+        // at its end is a cycle of one.
+        if from != to || matches!(why, Dependency::WriteRead(..)) {
             edges.push(Edge { from, to, why });
         }
     };

@@ -39,6 +39,7 @@
 //!   [`TVar::load`](crate::TVar::load), `store` and `swap`, each an attempt of its own.
 //! - Every read that gave the body a published value. Not what it read of its own pending writes, and no
 //!   [`glance`](crate::TVar::glance).
+//! - A store or swap that found its quick way closed and took the long one is one attempt.
 //! - Every publication: which value took which one's place. For attempts that failed, what they had staged by then.
 //!
 //! A value is named by its publication (a variable's word is never the same twice; a boxed value has a number of its own), and
@@ -133,7 +134,7 @@ pub enum Outcome {
     Retried,
     /// The body panicked.
     Unwound,
-    /// It was given up half-way: a panic in the middle of a load or swap, or a store that had to take a longer way.
+    /// It was given up half-way: a `Clone` panicked in the middle of a load or swap.
     Unfinished,
 }
 

@@ -137,11 +137,16 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cycle(steps) => {
-                writeln!(
-                    f,
-                    "no order explains {} attempts: each must come before the next, the last before the first",
-                    steps.len()
-                )?;
+                match steps.len() {
+                    1 => writeln!(
+                        f,
+                        "no order explains this attempt: it must come before itself"
+                    )?,
+                    n => writeln!(
+                        f,
+                        "no order explains {n} attempts: each must come before the next, the last before the first"
+                    )?,
+                }
                 for (at, step) in steps.iter().enumerate() {
                     writeln!(f, "{:>4}. {}", at + 1, step.attempt)?;
                     writeln!(f, "      {}", step.before_next)?;
