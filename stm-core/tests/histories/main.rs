@@ -19,7 +19,7 @@ use stm_core::diagnostics::Cause;
 use stm_core::diagnostics::history::{History, Outcome, Recording, Summary};
 
 /// Programs of one run. Under stress, where they stumble inside the engine, they are what this is for.
-const PROGRAMS: u64 = if cfg!(stm_stress) { 30_000 } else { 400 };
+const PROGRAMS: u64 = if cfg!(stm_stress) { 20_000 } else { 400 };
 
 const SMALL: Size = Size {
     threads: 8,
