@@ -485,7 +485,9 @@ fn what_elle_is_told_has_the_same_verdict() {
             for model in [Model::RwRegister, Model::ListAppend] {
                 let edn = elle::export(&history, model, Attempts::All).expect("in order");
                 let told = History::new(import(&edn));
-                assert_eq!(told.attempts().len(), history.attempts().len());
+                let tells = |a: &&Attempt| !a.reads.is_empty() || !a.writes.is_empty();
+                let expected = history.attempts().iter().filter(tells).count();
+                assert_eq!(told.attempts().len(), expected);
                 assert_eq!(told.check().is_ok(), history.check().is_ok(), "{edn}");
             }
         }

@@ -9,6 +9,7 @@
 //! {:index 1, :type :ok, :process 2, :f :txn, :value [[:r 5 nil] [:w 5 1]], :time 1}
 //! ```
 //!
+//! Attempts that neither read nor published anything are left out: they order nothing that real time does not order anyway.
 //! A variable's values are numbered in the order in which they were published, from 1; the one that was there at the beginning is
 //! `nil`, or the empty list.
 
@@ -64,6 +65,7 @@ pub fn export(history: &History, model: Model, which: Attempts) -> Result<String
     let names = Names::new(attempts, &chains, model);
     let mut moments: Vec<(u64, Moment, &Attempt)> = attempts
         .iter()
+        .filter(|a| !a.reads.is_empty() || !a.writes.is_empty())
         .flat_map(|a| [(a.begin, Moment::Begin, a), (a.end, Moment::End, a)])
         .collect();
     moments.sort_by_key(|&(stamp, moment, _)| (stamp, moment));
