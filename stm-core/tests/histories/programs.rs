@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use stm_core::diagnostics::history::seed_yields;
 use stm_core::{
-    Abort, Stm, TVar, Transaction, Tx, abort, atomically, atomically_async, retry, snapshot,
-    try_atomically,
+    Abort, ReadTx, Stm, TVar, Transaction, Tx, abort, atomically, atomically_async, retry,
+    snapshot, try_atomically,
 };
 
 use crate::common::{Rng, on_threads};
@@ -154,8 +154,16 @@ impl<'a> Thread<'a> {
         let var = &self.vars[self.rng.below(self.vars.len())];
         let n = self.rng.next();
         match self.rng.below(16) {
-            0..=5 => {
+            0..=3 => {
                 atomically(|tx| body.run(tx));
+            }
+            4 | 5 => {
+                // Only reads, as far as the engine can tell: where it would fail, it goes on as a snapshot.
+                let late = self.rng.below(4) == 0;
+                atomically(|tx| {
+                    body.look(tx)?;
+                    if late { var.write(tx, n) } else { Ok(()) }
+                });
             }
             6 | 7 => {
                 // Undone at its end, whatever it has done: reads only.
@@ -166,16 +174,7 @@ impl<'a> Thread<'a> {
                 assert_eq!(undone, Err(n));
             }
             8 | 9 => {
-                snapshot(|s| {
-                    for at in body.visits() {
-                        match &self.vars[at] {
-                            Inline(x) => x.read(s)?,
-                            Boxed(x) => *x.read(s)?,
-                        };
-                        body.stumble();
-                    }
-                    Ok(())
-                });
+                snapshot(|s| body.look(s));
             }
             10 => {
                 // It may wait for what does not come.
@@ -239,10 +238,17 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// The variables that a reading body looks at.
-    fn visits(&self) -> impl Iterator<Item = usize> {
+    /// Reads, and nothing else.
+    fn look(&self, tx: &mut impl ReadTx) -> Stm<()> {
         let mut rng = self.rng.clone();
-        (0..=self.steps).map(move |_| rng.below(self.vars.len()))
+        for _ in 0..=self.steps {
+            match &self.vars[rng.below(self.vars.len())] {
+                Inline(x) => x.read(tx)?,
+                Boxed(x) => *x.read(tx)?,
+            };
+            self.stumble();
+        }
+        Ok(())
     }
 
     /// Gives the processor away now and then, differently each time that the body runs.
