@@ -583,6 +583,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         let caller = Location::caller();
         context::with(|ctx| {
             ctx.assert_outside(what, caller);
+            let _single = record::Single::new();
             f(ctx, &ctx.pin())
         })
     }

@@ -69,7 +69,8 @@ fn stamp() -> u64 {
 struct Recorder {
     thread: u64,
     list: Arc<List>,
-    open: Option<RawAttempt>,
+    /// The attempt that runs. More than one where the `Clone` of a single read runs a transaction of its own.
+    open: Vec<RawAttempt>,
 }
 
 local! {
@@ -83,7 +84,7 @@ impl Recorder {
         Self {
             thread: draw(&THREADS),
             list,
-            open: None,
+            open: Vec::new(),
         }
     }
 }
@@ -128,11 +129,9 @@ pub(crate) fn begin(call: &mut CallId, attempt: u32, what: &'static str) {
     if starts_over(call, attempt) {
         return;
     }
-    // A panic out of a single read leaves an attempt open.
-    end(Outcome::Unfinished, Vec::new);
     with(|recorder| {
         let recorder = recorder.get_or_insert_with(Recorder::join);
-        recorder.open = Some(RawAttempt {
+        recorder.open.push(RawAttempt {
             session,
             call: call.0,
             number: attempt,
@@ -170,7 +169,7 @@ fn with<R>(f: impl FnOnce(&mut Option<Recorder>) -> R) -> Option<R> {
 /// Runs `f` with the attempt that is being recorded, if one is.
 fn with_open(f: impl FnOnce(&mut RawAttempt)) {
     with(|recorder| {
-        if let Some(open) = recorder.as_mut().and_then(|r| r.open.as_mut()) {
+        if let Some(open) = recorder.as_mut().and_then(|r| r.open.last_mut()) {
             f(open);
         }
     });
@@ -179,7 +178,7 @@ fn with_open(f: impl FnOnce(&mut RawAttempt)) {
 fn end(outcome: Outcome, staged: impl FnOnce() -> Vec<Staged>) {
     with(|recorder| {
         let Some(recorder) = recorder else { return };
-        let Some(mut attempt) = recorder.open.take() else {
+        let Some(mut attempt) = recorder.open.pop() else {
             return;
         };
         attempt.end = stamp();
@@ -187,6 +186,32 @@ fn end(outcome: Outcome, staged: impl FnOnce() -> Vec<Staged>) {
         attempt.staged = staged();
         recorder.list.lock().push(attempt);
     });
+}
+
+/// A load, store or swap is under way: user code that unwinds out of it leaves no attempt open.
+#[derive(Debug)]
+pub(crate) struct Single {
+    open_outside: usize,
+}
+
+impl Single {
+    pub(crate) fn new() -> Self {
+        Self {
+            open_outside: open_attempts(),
+        }
+    }
+}
+
+impl Drop for Single {
+    fn drop(&mut self) {
+        while open_attempts() > self.open_outside {
+            end(Outcome::Unfinished, Vec::new);
+        }
+    }
+}
+
+fn open_attempts() -> usize {
+    with(|recorder| recorder.as_ref().map_or(0, |r| r.open.len())).unwrap_or(0)
 }
 
 fn id_of_var(block: Pinned) -> VarId {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use stm_core::diagnostics::Cause;
 use stm_core::diagnostics::history::{Attempt, History, Outcome, Recording};
@@ -111,6 +112,41 @@ fn a_snapshot_names_what_has_been_replaced() {
     watched_alone("a_snapshot_names_what_has_been_replaced", || {
         a_snapshot_names_old_values::<i64>();
         a_snapshot_names_old_values::<Box<i64>>();
+    });
+}
+
+/// Does something when it is cloned.
+struct OnClone(Arc<dyn Fn() + Send + Sync>);
+
+impl Clone for OnClone {
+    fn clone(&self) -> Self {
+        (self.0)();
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[test]
+fn clones_that_run_transactions_or_panic() {
+    watched_alone("clones_that_run_transactions_or_panic", || {
+        let x = TVar::new(0);
+        let counts = {
+            let x = x.clone();
+            OnClone(Arc::new(move || x.store(x.load() + 1)))
+        };
+        let panics = OnClone(Arc::new(|| panic!("on purpose")));
+        let (y, z) = (TVar::new(counts.clone()), TVar::new(panics));
+        let history = record(|| {
+            drop(y.load());
+            drop(y.swap(counts.clone()));
+            assert!(catch_unwind(AssertUnwindSafe(|| z.load())).is_err());
+            drop(y.load());
+        });
+        let unfinished = |a: &&Attempt| a.outcome == Outcome::Unfinished;
+        let attempts = history.attempts().iter();
+        assert_eq!(attempts.clone().filter(unfinished).count(), 1);
+        let published = |a: &&Attempt| a.what == "TVar::swap" && a.writes.len() == 1;
+        assert_eq!(attempts.filter(published).count(), 1);
+        history.check().expect("opaque");
     });
 }
 
