@@ -9,6 +9,7 @@ mod common;
 #[path = "../tests/histories/programs.rs"]
 mod programs;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
     let options = match parse(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => {
-            print!("{HELP}");
+            let _ = std::io::stdout().write_all(HELP.as_bytes());
             return ExitCode::SUCCESS;
         }
         Err(wrong) => {
@@ -105,25 +106,25 @@ fn main() -> ExitCode {
     let history = recording.stop();
 
     let checked = history.check();
-    match &checked {
-        Ok(summary) => println!("opaque: {summary:?}"),
-        Err(violation) => println!("NOT OPAQUE: {violation}"),
-    }
+    let mut report = match &checked {
+        Ok(summary) => format!("opaque: {summary:?}\n"),
+        Err(violation) => format!("NOT OPAQUE: {violation}"),
+    };
+    let mut exit = ExitCode::from(u8::from(checked.is_err()));
     if let Some(path) = &options.out {
         let written = elle::export(&history, options.model, options.attempts)
             .map_err(|_| "its values are in no order, so there is nothing to tell".to_string())
             .and_then(|edn| std::fs::write(path, edn).map_err(|error| error.to_string()));
+        let path = path.display();
         match written {
-            Ok(()) => println!(
-                "written to {}, to be read as {}",
-                path.display(),
-                options.model
-            ),
+            Ok(()) => report += &format!("written to {path}, to be read as {}\n", options.model),
             Err(why) => {
-                eprintln!("cannot write the history to {}: {why}", path.display());
-                return ExitCode::from(2);
+                eprintln!("cannot write the history to {path}: {why}");
+                exit = ExitCode::from(2);
             }
         }
     }
-    ExitCode::from(u8::from(checked.is_err()))
+    // Nobody may be there to read it any more.
+    let _ = std::io::stdout().write_all(report.as_bytes());
+    exit
 }

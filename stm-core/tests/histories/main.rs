@@ -20,7 +20,7 @@ use stm_core::diagnostics::history::{History, Outcome, Recording, Summary};
 use stm_core::diagnostics::{Cause, stats};
 
 /// Programs of one run. Under stress, where they stumble inside the engine, they are what this is for.
-const PROGRAMS: u64 = if cfg!(stm_stress) { 20_000 } else { 400 };
+const PROGRAMS: u64 = if cfg!(stm_stress) { 12_000 } else { 400 };
 
 const BATCH: usize = 200;
 
