@@ -33,6 +33,7 @@ use crate::context;
 use crate::diagnostics::known;
 use crate::history::HistoryNode;
 use crate::pool;
+use crate::record::Serial;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::word::{AtomicWord, Word};
 
@@ -44,9 +45,10 @@ pub(crate) struct Block {
     handles: AtomicUsize,
     /// Inline: the newest [`HistoryNode`]. Boxed: the [`NodeOps`], never changed.
     tail: AtomicPtr<()>,
+    serial: Serial,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, feature = "history")))]
 const _: () = assert!(
     size_of::<Block>() == 32,
     "P9: a word variable stays within 48 bytes"
@@ -62,12 +64,18 @@ impl Block {
             bits: AtomicU64::new(bits),
             handles: AtomicUsize::new(1),
             tail: AtomicPtr::new(tail),
+            serial: Serial::next(),
         })
     }
 
     #[inline(always)]
     pub(crate) fn word(&self) -> &AtomicWord {
         &self.word
+    }
+
+    #[cfg(all(feature = "history", not(loom)))]
+    pub(crate) fn serial(&self) -> &Serial {
+        &self.serial
     }
 
     /// The value's bits in the middle of a seqlock read.
@@ -327,6 +335,13 @@ impl Seen<'_> {
     #[inline(always)]
     pub(crate) const fn node(node: *mut NodeHeader) -> Self {
         Seen::Node(node, PhantomData)
+    }
+
+    /// What tells this boxed value from all others.
+    #[cfg(all(feature = "history", not(loom)))]
+    pub(crate) fn serial_of(node: *mut NodeHeader) -> u64 {
+        // SAFETY: it was seen under the pin that lasts, or is pending in the log of an attempt that has not ended.
+        unsafe { boxed::serial(node) }
     }
 
     /// A value that is pending, for as long as nobody frees it.

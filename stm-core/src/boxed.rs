@@ -27,6 +27,7 @@ use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
 use crate::pool;
+use crate::record::Serial;
 use crate::shield;
 use crate::sync::Published;
 
@@ -37,6 +38,7 @@ pub(crate) struct NodeHeader {
     version: UnsafeCell<Time>,
     prev: UnsafeCell<*mut NodeHeader>,
     published: Published,
+    serial: Serial,
 }
 
 /// A node with its value.
@@ -183,6 +185,7 @@ pub(crate) fn new_node<T>(value: T) -> *mut NodeHeader {
             version: UnsafeCell::new(0),
             prev: UnsafeCell::new(ptr::null_mut()),
             published: Published::new(),
+            serial: Serial::next(),
         },
         value,
     });
@@ -202,6 +205,17 @@ pub(crate) unsafe fn prepare(node: *mut NodeHeader, version: Time, prev: *mut No
         *(*node).prev.get() = prev;
         (*node).published.mark_written();
     }
+}
+
+/// What tells this node from all others, also from one that had its place before.
+///
+/// # Safety
+///
+/// `node` is alive.
+#[cfg(all(feature = "history", not(loom)))]
+pub(crate) unsafe fn serial(node: *mut NodeHeader) -> u64 {
+    // SAFETY: the caller's promise; written once, before anybody knew the node.
+    unsafe { (*node).serial.number() }
 }
 
 /// The version of a published node.

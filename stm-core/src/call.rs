@@ -20,6 +20,7 @@ use crate::contention;
 use crate::context;
 use crate::diagnostics::origin::Origin;
 use crate::priority::{self, Claim, PollClaim, TaskWait, Tenure, claim_after};
+use crate::record::CallId;
 
 /// How the next attempt of a call is to begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +41,7 @@ pub(crate) enum Caller {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) kind: Caller,
+    pub(crate) id: CallId,
     /// The attempt that runs, from 1.
     pub(crate) attempt: u32,
     /// Attempts that ended in a conflict.
@@ -64,6 +66,7 @@ impl Call {
     pub(crate) const fn of(kind: Caller) -> Self {
         Self {
             kind,
+            id: CallId::new(),
             attempt: 0,
             failures: 0,
             start: Start::Update,

@@ -57,6 +57,7 @@ use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::priority;
 use crate::reclaim::Pin;
+use crate::record;
 use crate::undecided::Outcome;
 use crate::validate::{self, Failure};
 use crate::wait::WakeList;
@@ -195,7 +196,9 @@ fn commit_few<const N: usize, const BOXED: bool>(
         } else {
             let block = writes[at].block.get();
             block.store_bits(writes[at].pending.plain_bits());
-            block.word().publish(replaced[at].successor(version));
+            let word = replaced[at].successor(version);
+            record::publishes(writes[at], replaced[at], word);
+            block.word().publish(word);
         }
     }
     if BOXED {
@@ -480,6 +483,7 @@ fn publish_one(write: &Write, replaced: Word, version: Time) {
             Word::of_node(node)
         }
     };
+    record::publishes(write, replaced, word);
     block.word().publish(word);
 }
 

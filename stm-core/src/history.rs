@@ -50,12 +50,12 @@ pub(crate) fn save(block: Pinned, version: Time, bits: u64) -> *mut HistoryNode 
     node
 }
 
-/// The bits of the newest value with version <= `as_of`.
+/// The newest value with version <= `as_of`: its version and its bits.
 ///
 /// # Safety
 ///
 /// H3: the caller is a tracked snapshot at `as_of` and has seen a version above it on this block.
-pub(crate) unsafe fn bits_at(block: Pinned, as_of: Time) -> u64 {
+pub(crate) unsafe fn saved_at(block: Pinned, as_of: Time) -> (Time, u64) {
     let mut node = block.get().history_head();
     // SAFETY: H3, every node up to and including the one that ends the walk is alive and published.
     unsafe {
@@ -64,7 +64,7 @@ pub(crate) unsafe fn bits_at(block: Pinned, as_of: Time) -> u64 {
             assert!(!node.is_null(), "the version as of {as_of} is missing");
             (*node).published.mark_read();
             if (*node).version <= as_of {
-                return (*node).bits;
+                return ((*node).version, (*node).bits);
             }
             node = (*node).prev;
         }

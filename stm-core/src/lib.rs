@@ -101,6 +101,7 @@ mod read;
 mod read_tx;
 #[allow(unsafe_code)]
 mod reclaim;
+mod record;
 mod run;
 mod shield;
 mod sight;

@@ -38,6 +38,7 @@ use crate::contention::{Limit, Patience, Waiting};
 use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Log;
+use crate::record;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
@@ -108,6 +109,7 @@ impl<'t> Tx<'t> {
             }
             if look.version_by(hint) <= self.rv || self.float() {
                 self.log.reads.push(block, look);
+                record::read(block, look.word(), seen);
                 return Ok(seen);
             }
         }
@@ -176,6 +178,7 @@ impl<'t> Tx<'t> {
             };
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
+                record::read(block, look.word(), seen);
                 return Ok(seen);
             }
             if self.log.reads.len() < FLOAT_MAX {
@@ -183,6 +186,7 @@ impl<'t> Tx<'t> {
                 match self.reads_hold(limit) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
+                        record::read(block, look.word(), seen);
                         return Ok(seen);
                     }
                     Err(failure) => return self.convert_and_see(failure, block),
@@ -260,16 +264,20 @@ impl<'t> Tx<'t> {
         match unsafe { snapshot::read_as_of(block, self.rv, self.sleeps()) } {
             AsOf::Newest(look, seen) => {
                 self.log.reads.push(block, look);
+                record::read(block, look.word(), seen);
                 Ok(seen)
             }
             AsOf::Older(seen) => {
                 self.outdated = true;
+                record::read_replaced(block, seen);
                 Ok(seen)
             }
             AsOf::InHistory if self.is_tracked() => {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
-                Ok(Seen::Bits(unsafe { history::bits_at(block, self.rv) }))
+                let (version, bits) = unsafe { history::saved_at(block, self.rv) };
+                record::read_saved(block, version, bits);
+                Ok(Seen::Bits(bits))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
             AsOf::Undecided(undecided) => {

@@ -33,6 +33,7 @@ use crate::error::{Abort, Stm};
 use crate::log::Aftermath;
 use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
+use crate::record::{self, CallId};
 use crate::sight;
 use crate::snapshot::Snapshot;
 use crate::tx::{Tx, Verdict};
@@ -66,6 +67,7 @@ pub(crate) fn attempt<R, E>(
     call.attempt += 1;
     let pin = ctx.pin();
     let mut inside = ctx.enter();
+    record::begin(&mut call.id, call.attempt, what);
     let mut tx = Tx::begin(&pin, inside.log(), call);
     tx.begin_as_due();
     let run = || {
@@ -80,6 +82,7 @@ pub(crate) fn attempt<R, E>(
     let (verdict, answer) = match result {
         Ok(Ok(result)) => match tx.commit() {
             Ok(()) => {
+                record::committed();
                 ctx.count_commit();
                 if tx.is_plain() {
                     settle(inside.leave_tidy(), pin);
@@ -117,6 +120,7 @@ fn not_committed<R, E>(
     origin: Origin,
 ) -> Step<R, E> {
     call.origin = Some(origin);
+    record::not_committed(&verdict, inside.log());
     let event = sight::note_end(&verdict, inside.log(), call, origin);
     let parting = match verdict {
         Verdict::Wait(_) => Parting::AsleepSoon,
@@ -372,11 +376,13 @@ fn snapshot_once<R>(
 ) -> Stm<R> {
     let pin = ctx.pin();
     let inside = ctx.enter();
+    record::begin(&mut CallId::new(), 1, "snapshot");
     // After the pin: R2 and H3 rest on it.
     let ticket = clock().begin_snapshot();
     let origin = Origin::new("snapshot", caller);
     let mut snapshot = Snapshot::new(&pin, &ticket, origin);
     let answer = catch_unwind(AssertUnwindSafe(|| body(&mut snapshot)));
+    record::snapshot_ended(&answer);
     clock().end_snapshot(ticket);
     settle(inside.leave(), pin);
     answer.unwrap_or_else(|panic| resume_unwind(panic))

@@ -49,6 +49,7 @@ use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Read;
 use crate::reclaim::Pin;
+use crate::record;
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
 use crate::undecided::Undecided;
@@ -142,9 +143,20 @@ impl<'t> Snapshot<'t> {
     pub(crate) fn see(&mut self, block: Pinned) -> Seen<'t> {
         // SAFETY: K3, a ticket's time is greater than every time shown before; the pin is older than the ticket.
         match unsafe { read_as_of(block, self.time, Sleeps::Inside(self.origin)) } {
-            AsOf::Newest(_, seen) | AsOf::Older(seen) => seen,
-            // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
-            AsOf::InHistory => Seen::Bits(unsafe { history::bits_at(block, self.time) }),
+            AsOf::Newest(look, seen) => {
+                record::read(block, look.word(), seen);
+                seen
+            }
+            AsOf::Older(seen) => {
+                record::read_replaced(block, seen);
+                seen
+            }
+            AsOf::InHistory => {
+                // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
+                let (version, bits) = unsafe { history::saved_at(block, self.time) };
+                record::read_saved(block, version, bits);
+                Seen::Bits(bits)
+            }
             AsOf::Undecided(_) => unreachable!("it sleeps inside"),
         }
     }

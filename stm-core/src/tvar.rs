@@ -28,9 +28,11 @@ use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
+use crate::record::{self, CallId};
 use crate::shield;
 use crate::sight;
 use crate::tx::Tx;
+use crate::word::Word;
 
 /// A variable shared between threads and tasks, read and written in transactions.
 ///
@@ -441,7 +443,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         tx.assert_undecided();
         let origin = Origin::new("TVar::glance", Location::caller());
         // No word is locked by this thread while a body runs, so whoever holds the lock goes on without us.
-        tx.shielded(|tx| self.clone_newest(tx.pin(), origin).1)
+        tx.shielded(|tx| self.clone_newest(tx.pin(), origin, record::no_read).1)
     }
 
     /// The newest value, outside of any transaction.
@@ -464,7 +466,12 @@ impl<T: Send + Sync + 'static> TVar<T> {
         T: Clone,
     {
         let origin = Origin::new("TVar::load", Location::caller());
-        self.alone(origin, |_, pin| self.clone_newest(pin, origin).1)
+        self.alone(origin, |_, pin| {
+            record::begin(&mut CallId::new(), 1, "TVar::load");
+            let value = self.clone_newest(pin, origin, record::read).1;
+            record::committed();
+            value
+        })
     }
 
     /// Writes `value`, outside of any transaction; versions it and wakes waiters like any commit.
@@ -511,7 +518,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     {
         let origin = Origin::new("TVar::swap", Location::caller());
         self.publish_alone(origin, value, |pin| {
-            let (read, old) = self.clone_newest(pin, origin);
+            let (read, old) = self.clone_newest(pin, origin, record::read);
             (Some(read), old)
         })
     }
@@ -525,14 +532,17 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ) -> R {
         let mut events: Vec<Event> = Vec::new();
         let mut attempt = 1;
+        let mut call = CallId::new();
         let (result, aftermath) = self.alone(origin, |ctx, pin| {
             let pending = self.pending(value);
             // SAFETY: pinned; nothing below outlives the pin.
             let block = unsafe { self.handle.pinned() };
             if !pending.is_boxed() {
+                record::begin(&mut call, attempt, origin.name());
                 let (read, result) = before(pin);
                 let write = Write::alone(block, pending, 0);
                 if let Alone::Published = commit_alone(pin, write, read.as_slice()) {
+                    record::committed();
                     ctx.count_commit();
                     return (result, None);
                 }
@@ -541,12 +551,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
             let mut log = Log::new();
             log.writes.stage_first(block, pending, NONE);
             loop {
+                record::begin(&mut call, attempt, origin.name());
                 let (read, result) = before(pin);
                 log.reads.set(read);
                 let Err(cause) = commit(pin, &mut log) else {
+                    record::committed();
                     ctx.count_commit();
                     return (result, log.clear());
                 };
+                record::conflict(cause);
                 shield::run(|| drop(result));
                 let behind = log.behind.take();
                 events.extend(sight::note_conflict(cause, log.blamed, attempt, origin));
@@ -575,17 +588,25 @@ impl<T: Send + Sync + 'static> TVar<T> {
     fn alone<R>(&self, origin: Origin, f: impl FnOnce(&Context, &Pin) -> R) -> R {
         context::with(|ctx| {
             ctx.assert_outside(origin.name(), origin.location());
+            let _single = record::Single::new();
             f(ctx, &ctx.pin())
         })
     }
 
-    fn clone_newest(&self, _pin: &Pin, origin: Origin) -> (Read, T)
+    /// `note` is told what was seen.
+    fn clone_newest(
+        &self,
+        _pin: &Pin,
+        origin: Origin,
+        note: impl Fn(Pinned, Word, Seen<'_>),
+    ) -> (Read, T)
     where
         T: Clone,
     {
         // SAFETY: pinned, and used under that pin only.
         let block = unsafe { self.handle.pinned() };
         let (look, seen) = read::sample_patiently(block, origin);
+        note(block, look.word(), seen);
         let value = match seen {
             // SAFETY: V1.
             Seen::Bits(bits) => unsafe { bits::from_bits(bits) },

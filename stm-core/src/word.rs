@@ -88,6 +88,19 @@ impl Word {
         self.0 >> VERSION_SHIFT
     }
 
+    /// What tells this publication of an inline variable from its others (W3): version and `seq`.
+    #[cfg(all(feature = "history", not(loom)))]
+    pub(crate) const fn publication(self) -> u64 {
+        self.0 >> SEQ_SHIFT
+    }
+
+    /// The smallest and the largest [`Word::publication`] of `version`.
+    #[cfg(all(feature = "history", not(loom)))]
+    pub(crate) const fn publications_of(version: Time) -> std::ops::RangeInclusive<u64> {
+        let first = version << (VERSION_SHIFT - SEQ_SHIFT);
+        first..=first | SEQ_FIELD
+    }
+
     /// The node of a boxed value.
     #[inline(always)]
     pub(crate) fn node<N>(self) -> *mut N {

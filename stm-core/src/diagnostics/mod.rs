@@ -7,6 +7,7 @@
 //! | why does my program stand still? | [`waiting`] |
 //! | can I be told as it happens? | [`Observer`], [`set_observer`] |
 //! | why is memory not freed yet? | [`collect_garbage`] |
+//! | was every attempt consistent? | `history`, with the feature of that name |
 //!
 //! All of it is always there and cheap enough to stay on: a commit costs an increment and a look at a flag, everything else is
 //! gathered where an attempt has failed or a wait begins.
@@ -16,6 +17,8 @@
 //! The engine reports to `stats`, `hot` and `observer`, which know nothing of it but the names of its causes: they lie
 //! below it, with `known` (labels) and `origin` (nouns). What is in this file and in `waiting` asks the engine, and lies above.
 
+#[cfg(all(feature = "history", not(loom)))]
+pub mod history;
 pub(crate) mod hot;
 pub(crate) mod known;
 pub(crate) mod observer;

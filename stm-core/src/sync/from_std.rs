@@ -58,19 +58,23 @@ pub(crate) fn seqcst_fence_for_loom() {}
 #[inline(always)]
 pub(crate) fn stumble() {}
 
+#[cfg(stm_stress)]
+thread_local! {
+    /// Where the thread is in its sequence, and the bits that are zero when it stumbles.
+    static STUMBLES: std::cell::Cell<(u32, u32)> = const { std::cell::Cell::new((0x9E37_79B9, 63)) };
+}
+
 /// Gives the processor away, about once in 64 times.
 #[cfg(stm_stress)]
 pub(crate) fn stumble() {
-    use std::cell::Cell;
-    thread_local! { static STATE: Cell<u32> = const { Cell::new(0x9E37_79B9) } }
-
-    // A xorshift generator. Every thread has the same sequence; what makes them differ is where they are in it.
-    let mut x = STATE.get();
+    // A xorshift generator. Unless it is seeded, every thread has the same sequence; what makes them differ is where they are
+    // in it.
+    let (mut x, mask) = STUMBLES.get();
     x ^= x << 13;
     x ^= x >> 17;
     x ^= x << 5;
-    STATE.set(x);
-    if x & 63 == 0 {
+    STUMBLES.set((x, mask));
+    if x & mask == 0 {
         yield_now();
     }
 }
@@ -104,6 +108,18 @@ pub(crate) fn written_words(f: impl FnOnce()) -> Vec<usize> {
     f();
     WRITTEN.with(|written| written.take()).unwrap_or_default()
 }
+
+/// Begins the thread's sequence anew, somewhere else, and has it stumble once in 2 to 64 times.
+#[cfg(all(feature = "history", stm_stress))]
+pub(crate) fn seed_stumbles(seed: u64) {
+    let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    // Zero is the one state that the generator does not leave.
+    STUMBLES.set((mixed as u32 | 1, (2 << (seed % 6)) - 1));
+}
+
+/// Nothing: no thread stumbles.
+#[cfg(all(feature = "history", not(stm_stress)))]
+pub(crate) fn seed_stumbles(_seed: u64) {}
 
 /// Nothing: the tracked cell exists in the models only.
 #[derive(Debug)]

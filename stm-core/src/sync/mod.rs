@@ -24,6 +24,8 @@ mod from_loom;
 #[cfg(loom)]
 use from_loom as imp;
 
+#[cfg(all(feature = "history", not(loom)))]
+pub(crate) use imp::seed_stumbles;
 #[cfg(all(stm_stress, not(loom)))]
 pub(crate) use imp::written_words;
 pub(crate) use imp::{
