@@ -320,7 +320,10 @@ mod tests {
                 });
                 assert_eq!(seen, (n, n, vec![n]));
                 assert_eq!((word.load(), boxed.load()), (n + 100, vec![n]));
-                println!("round {n}, time left {}", TIME_MAX - clock().sample().time());
+                println!(
+                    "round {n}, time left {}",
+                    TIME_MAX - clock().sample().time()
+                );
             }
         }
         let this = std::env::current_exe().expect("the test's own program");

@@ -17,7 +17,9 @@ use std::ptr;
 
 use common::watched;
 use stm_core::diagnostics::{collect_garbage, registered_waits};
-use stm_core::{Stm, TVar, Tx, abort, atomically, atomically_async, retry, snapshot, try_atomically};
+use stm_core::{
+    Stm, TVar, Tx, abort, atomically, atomically_async, retry, snapshot, try_atomically,
+};
 
 /// The system's allocator, which on request has nothing left for the thread that asks.
 struct Scarce;
@@ -140,7 +142,11 @@ fn where_the_engine_gets_no_memory_the_process_ends() {
         let (mut n, mut refused) = (1, 0);
         loop {
             let end = Command::new(&this)
-                .args(["--exact", "--nocapture", "where_the_engine_gets_no_memory_the_process_ends"])
+                .args([
+                    "--exact",
+                    "--nocapture",
+                    "where_the_engine_gets_no_memory_the_process_ends",
+                ])
                 .env(ROLE, n.to_string())
                 .output()
                 .expect("the test's own program runs");
@@ -155,7 +161,10 @@ fn where_the_engine_gets_no_memory_the_process_ends() {
                 const SIGABRT: i32 = 6;
                 assert_eq!(end.status.signal(), Some(SIGABRT), "allocation {n}: {said}");
             }
-            assert!(said.contains("memory allocation of"), "allocation {n}: {said}");
+            assert!(
+                said.contains("memory allocation of"),
+                "allocation {n}: {said}"
+            );
             refused += 1;
             // Densely at first, where the engine sets itself up.
             n += 1 + n / 30;

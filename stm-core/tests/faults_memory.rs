@@ -171,10 +171,12 @@ fn every_way<T: Value>() {
         assert_eq!(stopped, Err(Stopped::TimedOut));
     });
     expect_no_growth("a deadline that is slept for", RARELY, || {
-        let stopped = Transaction::new().timeout(Duration::from_micros(200)).run(|tx| {
-            busy(tx, &vars)?;
-            retry::<()>()
-        });
+        let stopped = Transaction::new()
+            .timeout(Duration::from_micros(200))
+            .run(|tx| {
+                busy(tx, &vars)?;
+                retry::<()>()
+            });
         assert_eq!(stopped, Err(Stopped::TimedOut));
         let until = Instant::now() + Duration::from_micros(200);
         atomically(|tx| {

@@ -22,8 +22,8 @@ use stm_core::diagnostics::{
     Aborted, Committed, FellAsleep, Observer, Woke, registered_waits, set_observer, stats,
 };
 use stm_core::{
-    Stm, Stopped, TVar, Transaction, Tx, abort, after_attempt, atomically, atomically_async,
-    check, in_transaction, retry, snapshot, try_atomically,
+    Stm, Stopped, TVar, Transaction, Tx, abort, after_attempt, atomically, atomically_async, check,
+    in_transaction, retry, snapshot, try_atomically,
 };
 
 /// Failures after which a transaction takes priority.
@@ -152,7 +152,9 @@ impl World {
 }
 
 fn plain(world: &mut World) {
-    world.step("a transfer", [-3, 3, 1], |w| atomically(|tx| w.transfer(tx, 3)));
+    world.step("a transfer", [-3, 3, 1], |w| {
+        atomically(|tx| w.transfer(tx, 3))
+    });
     world.step("a transfer over what is pending", [-5, 5, 2], |w| {
         atomically(|tx| {
             w.transfer(tx, 3)?;
@@ -405,7 +407,8 @@ fn waits(world: &mut World) {
             let _ = try_call(|| drop(waker));
             polled
         };
-        if poll_with(&mut task) == Some(Poll::Pending) && poll_with(&mut task) == Some(Poll::Pending)
+        if poll_with(&mut task) == Some(Poll::Pending)
+            && poll_with(&mut task) == Some(Poll::Pending)
         {
             let stored = call(|| door.store(1));
             assert_eq!(stored, End::Returned, "a waker's panic is not the writer's");
@@ -474,7 +477,9 @@ fn every_callback_panics_once() {
     watched_alone("every_callback_panics_once", || {
         let panics = fuse::one_after_the_other(|| {
             let mut world = World::new();
-            for part in [plain, branches, commutes, hooks, conflicts, waits, observers] {
+            for part in [
+                plain, branches, commutes, hooks, conflicts, waits, observers,
+            ] {
                 part(&mut world);
             }
             let panicked = fuse::put_out();

@@ -159,9 +159,7 @@ fn a_variable_whose_owner_lets_go_while_others_commit_to_it() {
     watched_alone("owner_lets_go", || {
         let seed = seed();
         let before = fuse::alive();
-        let slots: Vec<_> = (0..3)
-            .map(|_| TVar::new(TVar::new(Item::of(0))))
-            .collect();
+        let slots: Vec<_> = (0..3).map(|_| TVar::new(TVar::new(Item::of(0)))).collect();
         let writes = AtomicUsize::new(0);
         under_fire(
             3,
@@ -261,7 +259,10 @@ fn a_crowd_of_tasks_sleeps_and_wakes_at_once() {
         }
         assert_eq!(wakes.count(), CROWD - CROWD / 50);
         for (n, task) in tasks.iter_mut().enumerate() {
-            assert!(poll(task, &waker).is_pending(), "task {n}: the first is shut");
+            assert!(
+                poll(task, &waker).is_pending(),
+                "task {n}: the first is shut"
+            );
         }
         // Every one of them waits for both doors now, but those for which they are the same.
         assert_eq!(registered_waits(), 2 * CROWD - CROWD / 50);
@@ -423,7 +424,10 @@ fn a_forked_child_of_a_quiet_process_runs_transactions() {
         if std::env::var(ROLE).is_ok() {
             return parent();
         }
-        let end = in_a_process("a_forked_child_of_a_quiet_process_runs_transactions", "fork");
+        let end = in_a_process(
+            "a_forked_child_of_a_quiet_process_runs_transactions",
+            "fork",
+        );
         assert!(end.status.success(), "{end:?}");
         let said = String::from_utf8_lossy(&end.stdout);
         assert!(said.contains("child: 21"), "{said}");

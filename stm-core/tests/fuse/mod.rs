@@ -1,5 +1,7 @@
 //! User code with a fuse: the n-th call of any of it panics, wherever that is.
 //!
+//! With `STM_FUSE_TRACE` in the environment each says where it is.
+//!
 //! One panics at a time: what is dropped while its panic unwinds does not panic as well, which would end the process.
 #![allow(
     dead_code,
@@ -47,14 +49,28 @@ pub fn put_out() -> Option<&'static str> {
     BURNT.lock().unwrap().take()
 }
 
+/// Runs `f` with the fuse put aside: what it calls neither counts nor panics.
+pub fn quietly<R>(f: impl FnOnce() -> R) -> R {
+    let left = LEFT.swap(0, Ordering::SeqCst);
+    let result = f();
+    LEFT.store(left, Ordering::SeqCst);
+    result
+}
+
 /// Every function that the engine or a collection calls begins with this.
 pub fn called(what: &'static str) {
     if std::thread::panicking() {
         return;
     }
-    let left = LEFT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    let left = LEFT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+        left.checked_sub(1)
+    });
     if left == Ok(1) {
         *BURNT.lock().unwrap() = Some(what);
+        if std::env::var_os("STM_FUSE_TRACE").is_some() {
+            let trace = std::backtrace::Backtrace::force_capture();
+            eprintln!("call {} of user code, {what}, panics:\n{trace}", number());
+        }
         resume_unwind(Box::new(Burnt));
     }
 }
