@@ -229,7 +229,7 @@ fn priority_queue() {
                 }
                 // The first, whichever end that is.
                 let first =
-                    quietly(|| atomically(|tx| queue.collection.try_peek(tx))).map(|i| i.n());
+                    quietly(|| atomically(|tx| queue.collection.try_peek(tx)).map(|item| item.n()));
                 queue.step("try_pop", TPriorityQueue::try_pop, |v| {
                     v.retain(|n| Some(*n) != first);
                 });
