@@ -235,9 +235,9 @@ impl<'w> Worker<'w> {
             let mut sum = 0;
             for (n, word) in world.words.iter().enumerate() {
                 sum += word.read(tx)?;
-                if n % 8 == 0 {
+                if n % 16 == 0 {
                     // Others get in, so that it fails, until it has priority.
-                    std::thread::yield_now();
+                    std::thread::sleep(Duration::from_micros(200));
                 }
             }
             world.words[a].modify(tx, |n| n - 1)?;
