@@ -196,10 +196,15 @@ fn a_variable_whose_owner_lets_go_while_others_commit_to_it() {
                     }
                     _ => {
                         snapshot(|s| {
+                            // Held while others replace and free what they can.
+                            let mut held = Vec::new();
                             for slot in &slots {
-                                let n = slot.read_ref(s)?.read_ref(s)?.n();
-                                assert!(n >= 0);
+                                held.push(slot.read_ref(s)?.read_ref(s)?);
                             }
+                            let sum = || held.iter().map(|item| item.n()).sum::<i64>();
+                            let before = sum();
+                            (0..3).for_each(|_| std::thread::yield_now());
+                            assert_eq!(sum(), before);
                             Ok(())
                         });
                     }
