@@ -333,7 +333,12 @@ where
         K: Borrow<Q>,
     {
         let entry = self.take(tx, |inner| inner.child_of(key), |leaf| leaf.find(key).ok())?;
-        Ok(entry.map(|(_, value)| value))
+        let Some((key, value)) = entry else {
+            return Ok(None);
+        };
+        // Before there is a result: a drop that panics later would have the compiler forget that (rust-lang/rust#47949).
+        drop(key);
+        Ok(Some(value))
     }
 
     fn take(

@@ -294,4 +294,50 @@ mod tests {
             );
         }
     }
+
+    /// The whole engine, on a clock that has little time left: it does what it does until then, and not a step after.
+    #[test]
+    fn transactions_are_right_to_the_end_of_the_clock_and_stop_there() {
+        const ROLE: &str = "STM_CLOCK_NEAR_ITS_END";
+        const NAME: &str =
+            "clock::tests::transactions_are_right_to_the_end_of_the_clock_and_stop_there";
+        const LEFT: u64 = 40;
+        if std::env::var(ROLE).is_ok() {
+            let (word, boxed) = (crate::TVar::new(0_u64), crate::TVar::new(vec![0]));
+            clock().advance_to(TIME_MAX - LEFT);
+            for n in 1_u64.. {
+                crate::atomically(|tx| {
+                    word.write(tx, n)?;
+                    boxed.write(tx, vec![n])
+                });
+                // A snapshot takes a tick, and has the newest values saved for it.
+                let seen = crate::snapshot(|s| {
+                    let first = word.read(s)?;
+                    std::thread::scope(|t| {
+                        t.spawn(|| word.store(n + 100)).join().expect("it stores")
+                    });
+                    Ok((first, word.read(s)?, boxed.read(s)?))
+                });
+                assert_eq!(seen, (n, n, vec![n]));
+                assert_eq!((word.load(), boxed.load()), (n + 100, vec![n]));
+                println!(
+                    "round {n}, time left {}",
+                    TIME_MAX - clock().sample().time()
+                );
+            }
+        }
+        let this = std::env::current_exe().expect("the test's own program");
+        let end = std::process::Command::new(this)
+            .args(["--exact", "--nocapture", NAME])
+            .env(ROLE, "")
+            .output()
+            .expect("the test's own program runs");
+        assert!(!end.status.success());
+        let said = String::from_utf8_lossy(&end.stderr);
+        assert!(said.contains("the version clock is exhausted"), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        let rounds = String::from_utf8_lossy(&end.stdout);
+        assert!(rounds.contains("time left 1\n"), "{rounds}");
+        assert!(!rounds.contains("time left 0\n"), "{rounds}");
+    }
 }

@@ -179,11 +179,17 @@ where
         let (hash, table) = self.enter(tx, &key)?;
         let home = self.home_to_write(tx, &table, hash)?;
         match home.bucket.find(hash, |there| *there == key) {
+            // The key goes before there is a result: a drop that panics later would have the compiler forget that
+            // (rust-lang/rust#47949).
             Spot::Pair(at) => {
+                drop(key);
                 let old = home.update(tx, |pairs| std::mem::replace(pairs.value_mut(at), value))?;
                 Ok(Some(old))
             }
-            Spot::Entry(entry) => table.overwrite(tx, entry, value),
+            Spot::Entry(entry) => {
+                drop(key);
+                table.overwrite(tx, entry, value)
+            }
             Spot::Nowhere => {
                 table.add(tx, &home, self.hash_of(), hash, (key, value))?;
                 Ok(None)

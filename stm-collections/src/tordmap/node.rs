@@ -161,7 +161,11 @@ impl<K, V> Leaf<K, V> {
         K: Ord + Clone,
     {
         let at = match self.find(&key) {
-            Ok(at) => return Upserted::Changed(present(&mut self.entries[at].1, carry)),
+            Ok(at) => {
+                // Before there is a result: a drop that panics later would have the compiler forget that (rust-lang/rust#47949).
+                drop(key);
+                return Upserted::Changed(present(&mut self.entries[at].1, carry));
+            }
             Err(at) => at,
         };
         self.entries.insert(at, (key, absent(carry)));
