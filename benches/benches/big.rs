@@ -1,37 +1,29 @@
-//! What an access costs as transactions grow: n reads and n writes in one, for n from 16 to 65536.
-//!
-//! The figure to look at is the time per element (two accesses), which must stay nearly flat: lookup in the write set is
-//! O(1), validation and locking are linear, and sorting for the locks is the only n log n.
+//! The workload `big`: what an access costs as transactions grow. Criterion shows accesses a second; the page of the peers, nanoseconds.
 #![allow(
     missing_docs,
     reason = "criterion's macros make undocumented functions"
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use stm_benches::cells;
-use stm_core::atomically;
+use stm_benches::measure::threads::Amount;
+use stm_benches::ours::StmCore;
+use stm_benches::slots::OnEngine;
+use stm_benches::workloads::big::{Big, SIZES};
 
-fn read_and_write_each(c: &mut Criterion) {
+fn run(c: &mut Criterion) {
     let mut group = c.benchmark_group("big");
-    for n in [16, 256, 4096, 65536] {
-        let cells = cells(n, 0);
-        // In an order that is not the heap's, or the sort would have nothing to do.
-        let order: Vec<_> = (0..n).map(|i| &cells[(i * 40503) % n]).collect();
-        group.throughput(Throughput::Elements(2 * n as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(n), &order, |b, order| {
-            b.iter(|| {
-                atomically(|tx| {
-                    for cell in order {
-                        let value = cell.read(tx)?;
-                        cell.write(tx, value + 1)?;
-                    }
-                    Ok(())
-                });
+    for accesses in SIZES {
+        let mut big = Big::<OnEngine<StmCore>>::new(accesses);
+        group.throughput(Throughput::Elements(accesses as u64));
+        group.bench_function(BenchmarkId::from_parameter(accesses), |b| {
+            b.iter_custom(|transactions| {
+                let ran = big.work(Amount::Steps(transactions));
+                ran.expect("no write is lost").elapsed
             });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, read_and_write_each);
+criterion_group!(benches, run);
 criterion_main!(benches);

@@ -1,10 +1,28 @@
-//! What the benchmarks share. Each workload is a file in `benches/`; run one with `cargo bench -p stm-benches --bench NAME`.
+//! Workloads for transactional memory, generic over whose it is, and what is needed to compare several in one run.
+//!
+//! | | |
+//! |---|---|
+//! | [`engine`] | the trait through which any engine plugs in |
+//! | [`ours`] | stm-core behind it |
+//! | [`workloads`] | what is run: a file a workload |
+//! | [`slots`] | what is done to variables that are known beforehand, which is where locks plug in |
+//! | [`structures`] | lists and ordered maps made of an engine's variables |
+//! | [`measure`] | threads, rounds by turns, medians |
+//!
+//! `cargo bench -p stm-benches --bench NAME` measures stm-core alone on the workload of that name. The peers, and the command that
+//! compares everybody and writes the tables, are in `benches/peers`, a workspace of its own.
 #![forbid(unsafe_code)]
 
-use stm_core::TVar;
-
-/// `n` inline variables, all holding `value`.
-#[must_use]
-pub fn cells(n: usize, value: i64) -> Vec<TVar<i64>> {
-    (0..n).map(|_| TVar::new(value)).collect()
-}
+mod collections;
+#[cfg(test)]
+#[path = "../../stm-core/tests/common/mod.rs"]
+mod common;
+pub mod engine;
+pub mod measure;
+pub mod money;
+pub mod ours;
+pub mod slots;
+pub mod structures;
+pub mod workloads;
+#[cfg(test)]
+mod wrong;

@@ -16,7 +16,7 @@ pub(crate) struct Findings {
     pub(crate) lost: u64,
     /// Money too much at the end.
     pub(crate) made: u64,
-    /// Accounts below zero at the end.
+    /// Accounts below zero at the end, and times that one was before.
     pub(crate) overdrawn: u64,
     /// Audits that came to a wrong total.
     pub(crate) torn_audits: u64,
@@ -110,7 +110,10 @@ impl Findings {
             sentences.push(format!("{} in the accounts came from nowhere", self.made));
         }
         if self.overdrawn > 0 {
-            sentences.push(format!("{} accounts ended below zero", self.overdrawn));
+            sentences.push(format!(
+                "{} times an account was below zero",
+                self.overdrawn
+            ));
         }
         if let Some((found, expected)) = self.torn_example {
             sentences.push(format!(

@@ -72,6 +72,12 @@ pub(crate) trait Accounts: Sync + Sized {
     /// not rest on the concurrency that it is to check.
     fn balances(&self) -> Vec<i64>;
 
+    /// How often an account went below zero and may not be any more: a model that lets it happen counts it. What is below
+    /// zero at the end is counted for all of them.
+    fn overdrafts(&self) -> u64 {
+        0
+    }
+
     /// Whether [`deadlock`](Self::deadlock) is worth asking.
     const CAN_DEADLOCK: bool = false;
 

@@ -179,6 +179,7 @@ fn with_claims(run: Run, claims: Claims) -> String {
         },
         reference: "a bank",
         crashing: false,
+        busy_threads: 3,
         repeats: 2,
         contenders: vec![Contender {
             model: "a bank",
@@ -200,7 +201,7 @@ fn with_claims(run: Run, claims: Claims) -> String {
     output::write(Format::Table, &report, false, &mut table).expect("a vector takes everything");
     let table = String::from_utf8(table).expect("text");
     assert!(table.contains(&verdict), "{verdict}");
-    let told = report::what_broke(&report);
+    let told = report::what_broke(&report.scenarios);
     if verdict == "OK" || claims == Claims::NONE {
         assert_eq!(session::exit_code(&report), 0);
         assert_eq!(told, "");

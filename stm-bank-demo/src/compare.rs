@@ -40,6 +40,8 @@ pub(crate) struct Scenario {
     pub(crate) reference: &'static str,
     /// Whether workers are made to panic.
     pub(crate) crashing: bool,
+    /// How many threads have something to do at a time.
+    pub(crate) busy_threads: usize,
     pub(crate) repeats: usize,
     pub(crate) contenders: Vec<Contender>,
 }
@@ -53,6 +55,13 @@ pub(crate) struct Standing {
     pub(crate) without_core: f64,
     pub(crate) findings: Findings,
     pub(crate) latencies: Option<Histogram<u64>>,
+}
+
+impl Standing {
+    /// Whether it stood still: what was counted until then says nothing, about the model and about the machine.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.findings.deadlock.is_some() || self.findings.broken.is_some()
+    }
 }
 
 /// One kind of work, over all rounds.
@@ -86,11 +95,6 @@ fn spread(mut values: Vec<f64>) -> Spread {
 }
 
 impl Scenario {
-    /// How many threads work at a time.
-    pub(crate) fn busy_threads(&self) -> usize {
-        self.round.threads + self.round.auditors
-    }
-
     /// How long it takes, about.
     pub(crate) fn time(&self, limits: Limits) -> Duration {
         let each = self.round.timing.total() * self.repeats as u32;
@@ -204,9 +208,9 @@ fn figures(own: &[Outcome], reference: Option<&Vec<Outcome>>) -> Vec<Figure> {
 
 fn without_core(outcomes: &[Outcome]) -> f64 {
     let outputs = || outcomes.iter().flat_map(|outcome| &outcome.outputs);
-    let time: Duration = outputs().map(|output| output.time).sum();
+    let watched: Duration = outputs().map(|output| output.watched).sum();
     let without: Duration = outputs().map(|output| output.without_core).sum();
-    without.as_secs_f64() / time.as_secs_f64()
+    without.as_secs_f64() / watched.as_secs_f64()
 }
 
 fn all_findings(outcomes: &[Outcome]) -> Findings {

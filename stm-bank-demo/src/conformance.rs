@@ -118,6 +118,8 @@ every_model! {
     stm_atomic_audit: "stm-atomic-audit"
     condvars: "condvars"
     parking_lot: "parking-lot"
+    parking_lot_global: "parking-lot-global"
+    parking_lot_rwlock: "parking-lot-rwlock"
     global_mutex: "global-mutex"
     rwlock: "rwlock"
     owner_thread: "owner-thread"
@@ -158,6 +160,18 @@ fn racy_makes_or_loses_money() {
     is_caught("racy", Work::Transfers, &round(), |found| {
         found.lost + found.made > 0
     });
+}
+
+#[test]
+fn racy_overdraws_where_two_see_the_same_cover() {
+    is_caught("racy", Work::Transfers, &round(), |found| {
+        found.overdrawn > 0
+    });
+}
+
+#[test]
+fn racy_allows_write_skew() {
+    is_caught("racy", Work::Joint, &round(), |found| found.skewed > 0);
 }
 
 #[test]
@@ -364,6 +378,8 @@ conform! {
     }
     padded_mutexes: OrderedMutexes<Padded> { moves_money_or_refuses }
     parking_lot: ParkingLot { moves_money_or_refuses }
+    parking_lot_global: GlobalParkingLot { moves_money_or_refuses }
+    parking_lot_rwlock: ParkingLotRwLock { moves_money_or_refuses }
     global_mutex: GlobalMutex {
         moves_money_or_refuses pays_from_the_first_that_can pays_all_or_none lets_one_of_two_go_below_zero
     }

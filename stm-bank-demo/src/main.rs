@@ -11,15 +11,18 @@ mod audit;
 mod bank;
 #[cfg(test)]
 mod broken;
+mod calendar;
 mod compare;
 #[cfg(test)]
 mod conformance;
 mod explain;
+mod guide;
 mod interrupt;
 mod list;
 mod models;
 mod options;
 mod output;
+mod progress;
 mod report;
 mod requests;
 mod results;
@@ -42,7 +45,7 @@ use crate::options::{Cli, Command};
 /// The exit code of a run in which a model broke a claim.
 const BROKEN: u8 = 1;
 
-/// The exit code for what cannot be done as asked.
+/// The exit code for what cannot be done as asked, and for results that cannot be written.
 const USAGE: u8 = 2;
 
 /// The exit code of a run that was interrupted.
@@ -50,21 +53,32 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let Cli { command, options } = Cli::parse();
-    let (text, code) = match command {
-        Some(Command::Tour) => return end(tour::tour(&options)),
-        None if env::args().len() == 1 && io::stdout().is_terminal() => {
-            return end(tour::tour(&options));
-        }
-        Some(Command::List) => (list::list(), 0),
-        Some(Command::Explain { model }) => (explain::explain(model), 0),
-        command => match session::run(command, &options) {
-            Ok(done) => done,
-            Err(why) => {
-                eprintln!("error: {why}\n\nFor more information, try '--help'.");
-                return ExitCode::from(USAGE);
-            }
-        },
+    let alone = command.is_none() && env::args().len() == 1;
+    let command = match command {
+        None if alone && io::stdout().is_terminal() => Some(Command::Tour),
+        command => command,
     };
+    let done = match command {
+        Some(Command::Tour) => {
+            (options.prints_text("the tour")).map(|()| end(tour::tour(&options)))
+        }
+        Some(Command::List) => options
+            .prints_text("list")
+            .map(|()| print(&list::list(), 0)),
+        Some(Command::Explain { model }) => options
+            .prints_text("explain")
+            .map(|()| print(&explain::explain(model), 0)),
+        Some(Command::Guide) => guide::guide(&options).map(|(text, code)| print(&text, code)),
+        command => session::run(command, &options).map(|(text, code)| print(&text, code)),
+    };
+    done.unwrap_or_else(|why| {
+        eprintln!("error: {why}\n\nFor more information, try '--help'.");
+        ExitCode::from(USAGE)
+    })
+}
+
+/// Prints results.
+fn print(text: &str, code: u8) -> ExitCode {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     end(written.map(|()| code))
@@ -76,7 +90,7 @@ fn end(written: io::Result<u8>) -> ExitCode {
         // A reader such as `head` that has seen enough is no failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("stm-bank-demo: the results could not be written: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(USAGE)
         }
         Err(_) => ExitCode::SUCCESS,
         Ok(code) => ExitCode::from(code),

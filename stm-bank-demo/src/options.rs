@@ -4,7 +4,7 @@
 //! that nobody has to look them up.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,8 +27,8 @@ use crate::shift::Timing;
     verbatim_doc_comment,
     after_help = "Results go to standard output, progress and warnings to standard error.\n\n\
         Exit codes: 0 every model kept what it claims; 1 one did not: money was made or lost,\n\
-        an audit was torn, or the like; 2 bad usage; 5 a scenario hung; 130 interrupted, and\n\
-        what was measured until then is printed.",
+        an audit was torn, or the like; 2 bad usage, or results that cannot be written;\n\
+        5 a scenario hung; 130 interrupted, and what was measured until then is printed.",
     // Else `--accounts -1` would be about an unknown flag `-1`.
     allow_negative_numbers = true
 )]
@@ -69,6 +69,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         choice: Choice,
     },
+    /// Which way to share state, by what one has; each answer with figures of this machine
+    Guide,
     /// All models, what they claim and what they do; and all scenarios
     List,
     /// A model's transfer, as it stands in the source
@@ -176,8 +178,17 @@ pub(crate) struct Options {
     pub(crate) format: Format,
 
     /// Also writes a report to read in a browser, to this file
+    ///
+    /// Where all models are compared, it shows throughput by threads, too.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+
+    /// Also writes the plot that shows most, as SVG, to this file
+    ///
+    /// Of a sweep: rates by its parameter. Else, of the first scenario: audits beside transfers,
+    /// or rates relative to the reference, or latencies, whichever it has first.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 
     /// How progress is shown
     #[arg(long, global = true, value_enum, default_value = "auto")]
@@ -189,6 +200,24 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The files to be written.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.html, &self.svg]
+            .into_iter()
+            .filter_map(|file| file.as_deref())
+    }
+
+    /// Refuses flags about results where there are none: `what` prints text.
+    pub(crate) fn prints_text(&self, what: &str) -> Result<(), String> {
+        if self.format == Format::Table && self.files().next().is_none() {
+            Ok(())
+        } else {
+            Err(format!(
+                "{what} prints text only; --format, --html and --svg are for compare, run and sweep"
+            ))
+        }
+    }
+
     /// How long a round takes.
     pub(crate) fn timing(&self) -> Timing {
         let timing = Timing::with_warm_up(self.duration);
@@ -256,19 +285,35 @@ fn number(text: &str, range: RangeInclusive<f64>, why: &str) -> Result<f64, Stri
 }
 
 fn accounts(text: &str) -> Result<usize, String> {
-    whole(text, 2..=1_000_000, "a transfer needs two accounts")
+    let few = "a transfer needs two accounts";
+    let many = "more would measure the memory and not the model";
+    whole(text, 2..=1_000_000, few, many)
 }
 
 fn threads(text: &str) -> Result<usize, String> {
-    whole(text, 1..=256, "somebody must make the transfers")
+    whole(
+        text,
+        1..=256,
+        "somebody must make the transfers",
+        MANY_THREADS,
+    )
 }
 
 fn auditors(text: &str) -> Result<usize, String> {
-    whole(text, 0..=256, "they are threads")
+    whole(
+        text,
+        0..=256,
+        "there cannot be fewer than none",
+        MANY_THREADS,
+    )
 }
 
+const MANY_THREADS: &str = "more would measure how the system schedules threads";
+
 fn repeats(text: &str) -> Result<usize, String> {
-    whole(text, 1..=1000, "a median needs at least one round")
+    let few = "a median needs at least one round";
+    let many = "the median would not get better by more";
+    whole(text, 1..=1000, few, many)
 }
 
 fn seed(text: &str) -> Result<u64, String> {
@@ -276,15 +321,20 @@ fn seed(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
 }
 
-fn whole(text: &str, range: RangeInclusive<usize>, why: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(format!(
-            "{why}; give a whole number from {} to {}",
-            range.start(),
-            range.end()
-        )),
-    }
+/// `few` and `many`: what is wrong with a number below the range, and above it.
+fn whole(text: &str, range: RangeInclusive<usize>, few: &str, many: &str) -> Result<usize, String> {
+    // As a float, so that what no integer can hold is too many as well.
+    let why = match (text.parse(), text.parse::<f64>()) {
+        (Ok(number), _) if range.contains(&number) => return Ok(number),
+        (_, Ok(number)) if number < *range.start() as f64 => few,
+        (_, Ok(number)) if number > *range.end() as f64 => many,
+        _ => "this is no whole number",
+    };
+    Err(format!(
+        "{why}; give a whole number from {} to {}",
+        range.start(),
+        range.end()
+    ))
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -301,11 +351,14 @@ fn duration(text: &str) -> Result<Duration, String> {
             Err(_) => duration_advice(),
         });
     };
-    seconds
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|duration| (SHORTEST..=LONGEST).contains(duration))
-        .ok_or_else(duration_advice)
+    let why = match seconds {
+        Ok(seconds) if seconds < SHORTEST.as_secs_f64() => "too short to measure anything",
+        Ok(seconds) if seconds > LONGEST.as_secs_f64() => "too long to wait for",
+        // All but NaN.
+        Ok(seconds) if seconds > 0.0 => return Ok(Duration::from_secs_f64(seconds)),
+        _ => return Err(duration_advice()),
+    };
+    Err(format!("{why}; {}", duration_advice()))
 }
 
 fn duration_advice() -> String {
@@ -321,16 +374,41 @@ mod tests {
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("60s"), Ok(LONGEST));
-        for bad in [
-            "", "s", "0s", "0ms", "-1s", "61s", "1e300s", "infs", "NaNs", "1m", "soon",
-        ] {
+        for bad in ["", "s", "NaNs", "1m", "soon"] {
             assert_eq!(duration(bad), Err(duration_advice()), "{bad:?}");
+        }
+        let why = |text| duration(text).expect_err("out of bounds");
+        for short in ["0s", "0ms", "-1s", "-infs", "0.9ms"] {
+            assert!(why(short).starts_with("too short"), "{short:?}");
+        }
+        for long in ["60.1s", "10000000s", "1e300s", "infs"] {
+            assert!(why(long).starts_with("too long"), "{long:?}");
         }
         let unitless = duration("5").expect_err("no unit");
         assert!(
             unitless.starts_with("it has no unit; give a time"),
             "{unitless}"
         );
+    }
+
+    #[test]
+    fn a_number_out_of_bounds_is_told_which_bound_and_why() {
+        let why = |text| threads(text).expect_err("not a number of threads");
+        for (text, expected) in [
+            ("0", "somebody must"),
+            ("-3", "somebody must"),
+            ("257", "more would"),
+            ("10000000", "more would"),
+            ("99999999999999999999999", "more would"),
+            ("2.5", "this is no whole number"),
+            ("two", "this is no whole number"),
+            ("", "this is no whole number"),
+            ("NaN", "this is no whole number"),
+        ] {
+            assert!(why(text).starts_with(expected), "{text}: {}", why(text));
+            assert!(why(text).ends_with("from 1 to 256"), "{text}");
+        }
+        assert_eq!((threads("1"), threads("256")), (Ok(1), Ok(256)));
     }
 
     #[test]

@@ -27,6 +27,13 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// A ratio of something to itself.
+    pub(crate) const ONE: Self = Self {
+        median: 1.0,
+        min: 1.0,
+        max: 1.0,
+    };
+
     /// Itself, if all of it is a number (R2).
     pub(crate) fn finite(self) -> Option<Self> {
         [self.median, self.min, self.max]
@@ -132,6 +139,7 @@ impl ModelResult {
 pub(crate) struct ScenarioResult {
     pub(crate) name: String,
     pub(crate) description: String,
+    /// None where there is no bank: 0.
     pub(crate) accounts: usize,
     pub(crate) threads: usize,
     pub(crate) auditors: usize,
@@ -141,13 +149,8 @@ pub(crate) struct ScenarioResult {
 impl ScenarioResult {
     /// The model that the others are relative to, if it is among them.
     pub(crate) fn reference(&self) -> Option<&str> {
-        let one = Spread {
-            median: 1.0,
-            min: 1.0,
-            max: 1.0,
-        };
         let mut models = self.models.iter();
-        let reference = models.find(|result| result.relative == Some(one))?;
+        let reference = models.find(|result| result.relative == Some(Spread::ONE))?;
         Some(&reference.model)
     }
 }

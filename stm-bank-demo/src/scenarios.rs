@@ -18,8 +18,16 @@ const FEW_ACCOUNTS: usize = 64;
 /// How long all of them are measured, at most: it is about what each is like, and not about the last percent.
 const BRIEF: Duration = Duration::from_millis(50);
 
+/// Customers for each thread, where customers wait: enough that some of them can always go on. With one for each, two
+/// threads hand each other a single portion, and whether the system runs both on one core, or wakes another core each
+/// time, makes a factor of ten that has nothing to do with the model.
+const CUSTOMERS: usize = 4;
+
 /// How much zipf prefers some accounts, unless told: the usual figure of benchmarks.
 const THETA: f64 = 0.99;
+
+/// Where there is no bank.
+const NO_ACCOUNTS: usize = 0;
 
 /// A kind of work that a model can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +155,12 @@ impl Kind {
                     Self::Audit => format!("audited: {threads} moving, {auditors} auditing"),
                     _ => format!("metrics: {threads} recording, {auditors} reading"),
                 };
+                let accounts = match self {
+                    Self::Audit => options.accounts,
+                    _ => NO_ACCOUNTS,
+                };
                 let round = Round {
+                    accounts,
                     threads,
                     auditors,
                     ..all
@@ -155,16 +168,15 @@ impl Kind {
                 (name, round)
             }
             Self::Wait => {
-                // It takes two: one to wait, and one to be waited for.
-                let count = options.threads.max(2);
-                let name = format!("waiting for cover, {}", threads(count));
-                (
-                    name,
-                    Round {
-                        threads: count,
-                        ..all
-                    },
-                )
+                let threads = options.threads * CUSTOMERS;
+                let name = format!("waiting for cover, {threads} customers");
+                let accounts = threads;
+                let round = Round {
+                    threads,
+                    accounts,
+                    ..all
+                };
+                (name, round)
             }
             Self::Choose => (format!("choosing a payer, {named}"), all),
             Self::Batch => (format!("payroll, {named}"), all),
@@ -177,13 +189,12 @@ impl Kind {
             Self::Pipeline => {
                 let workers = options.threads.max(2);
                 let name = format!("pipeline: 2 producers, {workers} workers");
-                (
-                    name,
-                    Round {
-                        threads: workers,
-                        ..all
-                    },
-                )
+                let round = Round {
+                    accounts: NO_ACCOUNTS,
+                    threads: workers,
+                    ..all
+                };
+                (name, round)
             }
         }
     }
@@ -219,10 +230,16 @@ impl Kind {
         let reference = self.reference();
         // The reference runs first.
         contenders.sort_by_key(|contender| contender.model != reference);
+        let busy_threads = match self {
+            // Half of the customers wait, and the rest is as many as it is for that, and not because it was asked for.
+            Self::Wait => options.threads,
+            _ => round.threads + round.auditors,
+        };
         Scenario {
             name,
             about: self.about(),
             round,
+            busy_threads,
             reference,
             crashing: self == Self::Crash,
             repeats: options.repeats,
@@ -276,6 +293,37 @@ pub(crate) fn by_default(options: &Options) -> Vec<Scenario> {
     list
 }
 
+/// Transfers on more and more threads, up to more than there are cores: what the report shows beside the comparison.
+pub(crate) fn by_threads(
+    options: &Options,
+    cores: usize,
+) -> impl Iterator<Item = (usize, Scenario)> {
+    let one_of_each_family = [
+        "ordered-mutexes",
+        "stm",
+        "global-mutex",
+        "arc-swap",
+        "owner-thread",
+    ];
+    let briefly = Options {
+        duration: options.duration.min(BRIEF),
+        repeats: options.repeats.min(3),
+        ..options.clone()
+    };
+    let most = 2 * cores.max(options.threads).max(2);
+    let threads = (0..).map(|doubled| 1 << doubled);
+    let threads = threads.take_while(move |&threads| threads <= most);
+    threads.map(move |threads| {
+        let options = Options {
+            threads,
+            ..briefly.clone()
+        };
+        let chosen = |model: &&Model| one_of_each_family.contains(&model.name);
+        let models = MODELS.iter().filter(chosen);
+        (threads, Kind::Transfer.scenario(&options, models))
+    })
+}
+
 /// The scenarios asked for, or all that the models can do.
 pub(crate) fn asked_for(options: &Options, kinds: &[Kind], models: &[&Model]) -> Vec<Scenario> {
     // What was not asked for by name is not missed.
@@ -284,10 +332,23 @@ pub(crate) fn asked_for(options: &Options, kinds: &[Kind], models: &[&Model]) ->
     let kinds = if kinds.is_empty() { all } else { kinds }
         .iter()
         .filter(possible);
+    // What was named twice runs once.
+    let (mut names, mut seen) = (Vec::new(), Vec::new());
+    let models = models.iter().copied();
+    let models: Vec<&Model> = models
+        .filter(|model| first_time(&mut names, model.name))
+        .collect();
+    let kinds = kinds.filter(|kind| first_time(&mut seen, **kind));
     let scenarios = kinds.map(|kind| kind.scenario(options, models.iter().copied()));
     scenarios
         .filter(|scenario| !scenario.contenders.is_empty())
         .collect()
+}
+
+fn first_time<T: PartialEq>(seen: &mut Vec<T>, what: T) -> bool {
+    let first = !seen.contains(&what);
+    seen.push(what);
+    first
 }
 
 fn threads(count: usize) -> String {

@@ -1,21 +1,21 @@
 //! A run, from what was asked for to what is told.
 
 use std::env;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
 
 use crate::compare::{Limits, Scenario, Standing};
 use crate::models::{MODELS, Model};
-use crate::options::{Choice, Color, Command, Options, Progress};
+use crate::options::{Choice, Color, Command, Options};
 use crate::output::{self, Format};
+use crate::progress::Teller;
 use crate::results::{Machine, Report, SCHEMA_VERSION, ScenarioResult, Sweep};
 use crate::scenarios::{self, Kind};
 use crate::summary::{summarize, unsteady};
-use crate::{BROKEN, INTERRUPTED, interrupt, report};
+use crate::{BROKEN, INTERRUPTED, USAGE, calendar, interrupt, report};
 
 /// How much of their time threads may be without a core, though there are enough, before it is worth a word.
 const TOLERABLE: f64 = 0.1;
@@ -23,13 +23,14 @@ const TOLERABLE: f64 = 0.1;
 /// Runs what was asked for; the results and the exit code. `Err`: why that cannot be done.
 pub(crate) fn run(command: Option<Command>, options: &Options) -> Result<(String, u8), String> {
     let points = plan(command, options)?;
-    let limits = Limits {
-        grace: options.timeout,
-        rate: options.rate,
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Before the run, which may take a while.
+    for file in options.files() {
+        writable(file)?;
+    }
+    let limits = limits(options);
+    let cores = cores();
     let all: Vec<&Scenario> = points.iter().flat_map(|(_, scenarios)| scenarios).collect();
-    let mut warnings = warnings(&all, cores);
+    let mut warnings = warnings(&points, cores);
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
@@ -72,12 +73,57 @@ pub(crate) fn run(command: Option<Command>, options: &Options) -> Result<(String
     }
     warnings.append(&mut late);
     report.warnings = warnings;
-    eprint!("{}", report::what_broke(&report));
-    if let Some(file) = &options.html {
-        fs::write(file, output::html(&report))
-            .map_err(|why| format!("the report cannot be written to {}: {why}", file.display()))?;
+    eprint!("{}", report::what_broke(all_results(&report)));
+    let code = match write_files(&report, options) {
+        Ok(()) => exit_code(&report),
+        // The results are told all the same.
+        Err(why) => {
+            eprintln!("error: {why}");
+            USAGE
+        }
+    };
+    Ok((text(&report, options), code))
+}
+
+/// What a run with these options allows.
+pub(crate) fn limits(options: &Options) -> Limits {
+    Limits {
+        grace: options.timeout,
+        rate: options.rate,
     }
-    Ok((text(&report, options), exit_code(&report)))
+}
+
+/// How many threads can run at a time.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Whether a file can be written; nothing that it holds is lost.
+fn writable(file: &Path) -> Result<(), String> {
+    let opened = OpenOptions::new().create(true).append(true).open(file);
+    opened.map(drop).map_err(|why| unwritable(file, &why))
+}
+
+fn unwritable(file: &Path, why: &io::Error) -> String {
+    let file = file.display();
+    format!("{file} cannot be written: {why}; give a file in a directory that is there")
+}
+
+/// The files that were asked for beside the results.
+fn write_files(report: &Report, options: &Options) -> Result<(), String> {
+    let write =
+        |file: &Path, text: String| fs::write(file, text).map_err(|why| unwritable(file, &why));
+    if let Some(file) = &options.html {
+        write(file, output::html(report))?;
+    }
+    if let Some(file) = &options.svg {
+        let plot = output::svg(report).ok_or_else(|| {
+            let file = file.display();
+            format!("there is nothing to plot in {file}: no model came to a figure")
+        })?;
+        write(file, plot)?;
+    }
+    Ok(())
 }
 
 /// The results in the form that was asked for.
@@ -99,7 +145,7 @@ fn text(report: &Report, options: &Options) -> String {
 pub(crate) fn blank(seed: u64, cores: usize) -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
-        started: started(),
+        started: calendar::now(),
         machine: Machine {
             cores,
             os: env::consts::OS.to_owned(),
@@ -179,16 +225,26 @@ fn plan(command: Option<Command>, options: &Options) -> Result<Plan, String> {
             };
             param.values.iter().map(point).collect()
         }
-        _ => Ok(vec![(None, scenarios::by_default(options))]),
+        _ => {
+            let mut plan = vec![(None, scenarios::by_default(options))];
+            if options.html.is_some() {
+                let points = scenarios::by_threads(options, cores());
+                plan.extend(points.map(|(threads, scenario)| {
+                    let at = ("threads".to_owned(), threads as f64);
+                    (Some(at), vec![scenario])
+                }));
+            }
+            Ok(plan)
+        }
     }
 }
 
 /// What one should know before the figures come.
-fn warnings(scenarios: &[&Scenario], cores: usize) -> Vec<String> {
+fn warnings(plan: &Plan, cores: usize) -> Vec<String> {
     let mut warnings = Vec::new();
+    let scenarios = || plan.iter().flat_map(|(_, scenarios)| scenarios);
     for model in MODELS {
-        let most = scenarios
-            .iter()
+        let most = scenarios()
             .map(|scenario| scenario.round.accounts)
             .max()
             .unwrap_or(0);
@@ -199,22 +255,26 @@ fn warnings(scenarios: &[&Scenario], cores: usize) -> Vec<String> {
             ));
         }
     }
-    if cfg!(debug_assertions) {
-        warnings.push(
-            "this is a debug build, its figures mean nothing; use cargo run --release".to_owned(),
-        );
-    }
-    let busiest = scenarios
-        .iter()
-        .map(|scenario| scenario.busy_threads())
-        .max();
+    warnings.extend(debug_build());
+    let swept = plan.iter().any(|(at, _)| at.is_some());
+    let busiest = scenarios().map(|scenario| scenario.busy_threads).max();
     if let Some(threads) = busiest.filter(|&threads| threads > cores) {
+        let (what, advice) = if swept {
+            ("where they do, the figures", "")
+        } else {
+            ("the figures", ", so lower --threads or --auditors")
+        };
         warnings.push(format!(
-            "up to {threads} threads share {cores} cores, so the figures also show how the system schedules them; \
-             lower --threads or --auditors"
+            "up to {threads} threads share {cores} cores; {what} also show how the system schedules them{advice}"
         ));
     }
     warnings
+}
+
+/// What one should know of the program itself.
+pub(crate) fn debug_build() -> Option<String> {
+    let warning = "this is a debug build, its figures mean nothing; use cargo run --release";
+    cfg!(debug_assertions).then(|| warning.to_owned())
 }
 
 /// Where other programs were most in the way: what part of the time, and in which scenario.
@@ -226,15 +286,15 @@ fn note_disturbance(
     standings: &[Standing],
     cores: usize,
 ) {
-    // With more threads than cores it is no disturbance, and the user has been told. Models with threads of their own are
-    // more than they seem.
-    let quiet = scenario.busy_threads() <= cores;
+    // With more threads than cores it is no disturbance, and the user has been told.
+    if scenario.busy_threads > cores {
+        return;
+    }
+    // Models with threads of their own are more than they seem.
     let own_threads =
-        |standing: &&Standing| matches!(standing.contender.family, "channel" | "actor");
-    for standing in standings
-        .iter()
-        .filter(|standing| quiet && !own_threads(standing))
-    {
+        |standing: &Standing| matches!(standing.contender.family, "channel" | "actor");
+    let telling = |standing: &&Standing| !standing.is_stuck() && !own_threads(standing);
+    for standing in standings.iter().filter(telling) {
         if worst
             .as_ref()
             .is_none_or(|(share, _)| standing.without_core > *share)
@@ -287,55 +347,55 @@ pub(crate) fn exit_code(report: &Report) -> u8 {
     }
 }
 
-/// When the run began: seconds since 1970 in UTC, which every reader can make a date of.
-fn started() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    format!("{}", since.map_or(0, |since| since.as_secs()))
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-/// Tells how far it is.
-struct Teller {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-    done: usize,
-    all: usize,
-    name: String,
-}
+    use super::*;
+    use crate::audit::Findings;
+    use crate::models::find;
+    use crate::options::Cli;
 
-impl Teller {
-    fn new(progress: Progress, all: usize) -> Self {
-        let bar = progress == Progress::Auto && io::stderr().is_terminal();
-        Self {
-            bar: bar.then(|| {
-                let style = ProgressStyle::with_template("{spinner} [{pos}/{len}] {msg}");
-                ProgressBar::new(all as u64).with_style(style.expect("a template that is right"))
-            }),
-            quiet: progress == Progress::None,
-            done: 0,
-            all,
-            name: String::new(),
-        }
+    /// The warning about other programs, if a model was without a core for that part of its time.
+    fn told(model: &str, share: f64, findings: Findings, cores: usize) -> Vec<String> {
+        let options = Cli::parse_from(["stm-bank-demo"]).options;
+        let model = find(model).expect("a model of that name");
+        let scenario = Kind::Transfer.scenario(&options, [model]);
+        let standing = Standing {
+            contender: scenario.contenders[0],
+            figures: Vec::new(),
+            without_core: share,
+            findings,
+            latencies: None,
+        };
+        let mut disturbed = None;
+        note_disturbance(&mut disturbed, &scenario, &[standing], cores);
+        afterthoughts(disturbed, std::iter::empty())
     }
 
-    fn begin(&mut self, name: &str) {
-        self.done += 1;
-        name.clone_into(&mut self.name);
-        match &self.bar {
-            Some(bar) => bar.set_position(self.done as u64),
-            None if self.quiet => {}
-            None => eprintln!("[{}/{}] {name}", self.done, self.all),
-        }
-    }
-
-    fn step(&self, model: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {model}", self.name));
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+    #[test]
+    fn only_models_that_go_on_and_have_no_threads_of_their_own_tell_of_other_programs() {
+        let warning = told("stm", 0.31, Findings::default(), 2);
+        assert!(
+            warning[0].contains("none for 31 % of the time"),
+            "{warning:?}"
+        );
+        let stuck = Findings {
+            deadlock: Some(vec![1, 2]),
+            ..Findings::default()
+        };
+        let poisoned = Findings {
+            broken: Some("poison".to_owned()),
+            ..Findings::default()
+        };
+        for quiet in [
+            told("stm", 0.05, Findings::default(), 2),
+            told("unordered-mutexes", 0.9, stuck, 2),
+            told("ordered-mutexes", 0.9, poisoned, 2),
+            told("owner-thread", 0.9, Findings::default(), 2),
+            told("stm", 0.9, Findings::default(), 1),
+        ] {
+            assert!(quiet.is_empty(), "{quiet:?}");
         }
     }
 }

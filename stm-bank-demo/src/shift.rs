@@ -7,12 +7,15 @@
 //!  gathering ────────────────▶ warm-up ────────────▶ measured ────────────▶ over
 //! ```
 //!
-//! Each thread takes its own time, from when it noticed that the warm-up is over to when it noticed the end. So what
-//! a thread does beyond the end, a long audit for instance, counts with the time that it took.
+//! A thread's rate is what it did from the end of the warm-up, which is one moment for all, to when it noticed the end. So
+//! what it does beyond the end, a long audit for instance, counts with the time that it took; and of what it was at when
+//! the warm-up ended, that part counts which lay behind that moment. Were the time taken from when a thread notices that
+//! the warm-up is over, one that had no core at that moment would seem to have worked all the time: threads that are more
+//! than the cores would add up to more than the cores can do.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, RwLock};
+use std::sync::{Barrier, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::interrupt::{self, Slept};
@@ -67,9 +70,9 @@ impl Tally {
 pub(crate) struct Output {
     pub(crate) per_second: f64,
     pub(crate) tally: Tally,
-    /// The sum of the threads' times.
-    pub(crate) time: Duration,
-    /// Of that, how long they were ready to go on and had no core.
+    /// How long it was watched whether the threads had a core, added up.
+    pub(crate) watched: Duration,
+    /// Of that, how long they were ready to go on and had none.
     pub(crate) without_core: Duration,
 }
 
@@ -80,7 +83,7 @@ impl Output {
         self.tally.done += other.tally.done;
         self.tally.ended += other.tally.ended;
         self.tally.attempts += other.tally.attempts;
-        self.time += other.time;
+        self.watched += other.watched;
         self.without_core += other.without_core;
     }
 }
@@ -91,7 +94,8 @@ pub(crate) struct Shift {
     gathering: Barrier,
     /// Write-locked until all have gathered.
     gate: RwLock<()>,
-    warm: AtomicBool,
+    /// When the warm-up ended.
+    warm: OnceLock<Instant>,
     over: AtomicBool,
 }
 
@@ -101,7 +105,7 @@ impl Shift {
         Self {
             gathering: Barrier::new(threads + 1),
             gate: RwLock::new(()),
-            warm: AtomicBool::new(false),
+            warm: OnceLock::new(),
             over: AtomicBool::new(false),
         }
     }
@@ -109,33 +113,40 @@ impl Shift {
     /// Does `work` again and again until the end; what it counts while warming up is forgotten. On a machine so busy
     /// that the end comes before the thread does, it is still done once each time: no rate is made of nothing.
     ///
-    /// The flags are `Relaxed`: they carry no data, and results go through the threads' ends.
+    /// The flag is `Relaxed`: it carries no data, and results go through the threads' ends.
     #[inline]
     pub(crate) fn work(&self, mut work: impl FnMut(&mut Tally)) -> Output {
         self.gathering.wait();
         drop(self.gate.read().expect("nothing panics at the gate"));
-        let mut forgotten = Tally::default();
-        loop {
+        let (mut forgotten, mut at_last) = (Tally::default(), 0);
+        let (warm, straddling) = loop {
+            let started = Instant::now();
             work(&mut forgotten);
-            if self.warm.load(Ordering::Relaxed) {
-                break;
+            if let Some(&warm) = self.warm.get() {
+                let done = (forgotten.done - at_last) as f64;
+                let behind = warm.elapsed().as_secs_f64() / started.elapsed().as_secs_f64();
+                break (warm, done * behind.min(1.0));
             }
-        }
+            at_last = forgotten.done;
+        };
         let mut tally = Tally::default();
+        // Around both looks at `without_core`, or a thread that loses its core at one of them would seem to have been
+        // without it for longer than it was watched: many times as long, where the round has ended early.
+        let watch = Instant::now();
         let without_core_before = without_core();
-        let begin = Instant::now();
         loop {
             work(&mut tally);
             if self.over.load(Ordering::Relaxed) {
                 break;
             }
         }
-        let time = begin.elapsed();
+        let time = warm.elapsed();
+        let without_core = without_core().saturating_sub(without_core_before);
         Output {
-            per_second: tally.done as f64 / time.as_secs_f64(),
+            per_second: (straddling + tally.done as f64) / time.as_secs_f64(),
             tally,
-            time,
-            without_core: without_core().saturating_sub(without_core_before),
+            watched: watch.elapsed(),
+            without_core,
         }
     }
 
@@ -148,7 +159,8 @@ impl Shift {
         // would keep this one from getting through it for seconds.
         drop(gate);
         let warmed_up = pass(timing.warm_up, &mut look);
-        self.warm.store(true, Ordering::Relaxed);
+        // Nobody else sets it.
+        _ = self.warm.set(Instant::now());
         if warmed_up == Look::GoOn {
             // Over either way.
             _ = pass(timing.measured, &mut look);
@@ -191,4 +203,36 @@ fn without_core() -> Duration {
     let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let waited = stat.split_whitespace().nth(1);
     Duration::from_nanos(waited.and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watchdog::watched;
+    use std::thread;
+
+    /// Threads that are over as soon as they begin, and so many of them that they push each other off the cores.
+    #[test]
+    fn who_has_no_core_is_so_no_longer_than_watched_and_gets_no_rate_for_it() {
+        const THREADS: usize = 32;
+        watched("threads that crowd", Duration::from_secs(60), || {
+            for _ in 0..20 {
+                let shift = &Shift::new(THREADS);
+                let timing = Timing::with_warm_up(Duration::from_millis(1));
+                thread::scope(|s| {
+                    let crowd: Vec<_> = (0..THREADS)
+                        .map(|_| s.spawn(|| shift.work(|tally| tally.count(true))))
+                        .collect();
+                    shift.direct(timing, None::<fn() -> Look>);
+                    for one in crowd {
+                        let output = one.join().expect("nothing panics");
+                        assert!(output.without_core <= output.watched, "{output:?}");
+                        // Whenever it began, the time is at least what is measured; one more may have straddled.
+                        let most = (output.tally.done + 1) as f64 / timing.measured.as_secs_f64();
+                        assert!(output.per_second <= most, "{output:?} and not {most}");
+                    }
+                });
+            }
+        });
+    }
 }

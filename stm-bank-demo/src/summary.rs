@@ -2,6 +2,7 @@
 
 use crate::audit::Findings;
 use crate::compare::{Figure, Scenario, Standing};
+use crate::output::{number, ratio};
 use crate::results::{Latency, ModelResult, ScenarioResult, Spread, Verdict};
 
 /// Rates that differ by more than this between rounds are worth a word.
@@ -33,8 +34,7 @@ fn model(scenario: &Scenario, standing: &Standing) -> ModelResult {
     let (work, audits) = (figures.next(), figures.next());
 
     let broken = findings.break_claims(contender.claims, scenario.crashing);
-    // What was counted until it stood still says nothing.
-    let stuck = findings.deadlock.is_some() || findings.broken.is_some();
+    let stuck = standing.is_stuck();
     let work = work.filter(|work| !stuck && work.per_second.max > 0.0);
     let audits = audits.filter(|audits| !stuck && audits.per_second.max > 0.0);
     ModelResult {
@@ -110,11 +110,15 @@ pub(crate) fn verdict(findings: &Findings) -> Verdict {
 fn notes(audits: Option<&Figure>, findings: &Findings, broken: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(audits) = audits {
+        let relative = finite(audits.relative).filter(|relative| *relative != Spread::ONE);
         let relative =
-            finite(audits.relative).map_or(String::new(), |Spread { median, min, max }| {
-                format!("audits {median:.2} ({min:.2}..{max:.2}) of the reference's, ")
-            });
-        notes.push(format!("{relative}{:.2} tries an audit", audits.attempts));
+            relative.map(|relative| format!("audits {} of the reference's", ratio(Some(relative))));
+        let tries = (audits.attempts > 1.005)
+            .then(|| format!("{} tries an audit", number(Some(audits.attempts))));
+        let told: Vec<_> = relative.into_iter().chain(tries).collect();
+        if !told.is_empty() {
+            notes.push(told.join(", "));
+        }
     }
     if !findings.is_ok() {
         let expected = if broken {

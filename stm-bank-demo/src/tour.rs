@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::compare::Limits;
+use crate::audit::Findings;
 use crate::models::find;
 use crate::options::Options;
+use crate::output::{rate, verdict, wrapped};
 use crate::results::{ModelResult, Verdict};
 use crate::scenarios::Kind;
+use crate::session::{debug_build, limits};
 use crate::summary::summarize;
-use crate::{INTERRUPTED, interrupt, report};
+use crate::{INTERRUPTED, interrupt};
 
 /// Few enough that threads meet, and that an account can have a thread of its own.
 const ACCOUNTS: usize = 64;
@@ -29,7 +31,7 @@ struct Act {
 const ACTS: [Act; 6] = [
     Act {
         title: "Check, then act",
-        before: "64 accounts, and threads that move money between them. Each balance is an atomic: look whether there\n\
+        before: "8 accounts, and 4 threads that move money between them. Each balance is an atomic: look whether there \
                  is enough, take it out here, put it in there. Then count.",
         kind: Kind::Hot,
         threads: 4,
@@ -42,13 +44,13 @@ const ACTS: [Act; 6] = [
         kind: Kind::Hot,
         threads: 4,
         models: &["unordered-mutexes", "ordered-mutexes"],
-        after: "One pays A to B, another one B to A, and each holds what the other one wants. Locking in one order works,\n\
-                for those who know everything that will be locked before they lock anything.",
+        after: "One pays A to B, another one B to A, and each holds what the other one wants. Locking in one order works, \
+                 for those who know everything that will be locked before they lock anything.",
     },
     Act {
         title: "The report",
-        before: "What do all accounts hold together, while money moves? Lock them one at a time; or ask each account's\n\
-                 thread, or actor; or lock them all; or take a snapshot of transactional variables.",
+        before: "64 accounts now. What do all of them hold together, while money moves? Lock one at a time; or ask each \
+                 account's thread, or actor; or lock them all; or take a snapshot of transactional variables.",
         kind: Kind::Audit,
         threads: 2,
         models: &[
@@ -62,7 +64,7 @@ const ACTS: [Act; 6] = [
     },
     Act {
         title: "Two at once",
-        before: "Two bounded queues, and workers that take one item from each. Taken from one channel after the other; from\n\
+        before: "Two bounded queues, and workers that take one item from each. Taken from one channel after the other; from \
                  two queues put under one lock for that; from two queues that know nothing of each other, in a transaction.",
         kind: Kind::Pipeline,
         threads: 2,
@@ -81,8 +83,8 @@ const ACTS: [Act; 6] = [
             "arc-swap",
             "stm",
         ],
-        after: "Without poison the money is gone and nobody notices; with poison the bank stands still. A supervised actor\n\
-                comes back; a copy, or a transaction, is as if it had never been.",
+        after: "Without poison the money is gone and nobody notices; with poison the bank stands still. A supervised actor \
+                 comes back; a copy, or a transaction, is as if it had never been.",
     },
     Act {
         title: "The bill",
@@ -97,22 +99,38 @@ const ACTS: [Act; 6] = [
             "owner-thread",
             "ractor",
         ],
-        after: "A transaction costs more than the two locks that a perfect programmer takes. What it buys is that nobody has\n\
-                to be one. All of it: `compare`. What there is: `list`. How each does it: `explain MODEL`.",
+        after: "A copy of everything, or a message for each step, has its price. Transactions are in the league of the locks, \
+                 and nobody has to know an order. Which fits what you have: `guide`. All models in one table: `compare`. \
+                 What there is: `list`. How each does it: `explain MODEL`.",
     },
 ];
 
+/// What one should know before.
+const PROLOGUE: &str = "\
+One bank, and every way that people share its accounts between threads: six short acts, a few seconds in all, with \
+numbers that are measured now, on this machine. Each account opens with 1000; money is only moved, so whatever is \
+missing at the end was lost. OK means that all was right. (expected) marks what is wrong and was never claimed to be \
+right: it is shown here for that. Ctrl-C ends it.";
+
+/// In columns.
+const WIDTH: usize = 96;
+
+/// Before what went wrong.
+const INDENT: &str = "      ";
+
 /// Tells the story; the exit code.
 pub(crate) fn tour(options: &Options) -> io::Result<u8> {
-    let limits = Limits {
-        grace: options.timeout,
-        rate: None,
-    };
     let mut out = io::stdout().lock();
     let mut code = 0;
+    if let Some(warning) = debug_build() {
+        eprintln!("warning: {warning}");
+    }
     interrupt::listen();
+    tell(PROLOGUE, &mut out)?;
     for (at, act) in ACTS.iter().enumerate() {
-        writeln!(out, "\n{}. {}\n\n{}\n", at + 1, act.title, act.before)?;
+        writeln!(out, "\n{}. {}\n", at + 1, act.title)?;
+        tell(act.before, &mut out)?;
+        writeln!(out)?;
         let options = Options {
             accounts: ACCOUNTS,
             threads: act.threads,
@@ -122,31 +140,48 @@ pub(crate) fn tour(options: &Options) -> io::Result<u8> {
         };
         for name in act.models {
             let scenario = act.kind.scenario(&options, find(name));
-            let result = summarize(&scenario, &scenario.compare(limits, |_| {}));
+            let standings = scenario.compare(limits(&options), |_| {});
             if interrupt::interrupted() {
+                eprintln!("warning: interrupted: the rest of the story is not told");
                 return Ok(INTERRUPTED);
             }
-            for model in &result.models {
+            let result = summarize(&scenario, &standings);
+            for (model, standing) in result.models.iter().zip(&standings) {
                 writeln!(out, "  {}", line(model))?;
+                for line in what_is_wrong(model, &standing.findings) {
+                    writeln!(out, "{INDENT}{line}")?;
+                }
                 code |= u8::from(!model.claims_hold);
             }
         }
-        writeln!(out, "\n{}", act.after)?;
+        writeln!(out)?;
+        tell(act.after, &mut out)?;
     }
     Ok(code)
 }
 
+/// A paragraph.
+fn tell(text: &str, out: &mut impl Write) -> io::Result<()> {
+    wrapped(text, WIDTH)
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
+}
+
 fn line(model: &ModelResult) -> String {
-    let rate = model
-        .commits_per_s
-        .map_or("-".to_owned(), |spread| report::rate(spread.median));
-    let claimed = match model.verdict {
-        Verdict::Ok => "",
-        _ if model.claims_hold => " (not claimed)",
-        _ => " (a broken claim)",
-    };
-    let verdict = model.verdict.to_string();
-    format!("{:<18} {rate:>8}/s   {verdict}{claimed}", model.model)
+    let rate = model.commits_per_s.map_or("-".to_owned(), |spread| {
+        format!("{}/s", rate(spread.median))
+    });
+    format!("{:<18} {rate:>10}   {}", model.model, verdict(model))
+}
+
+/// What the verdict does not say already.
+fn what_is_wrong(model: &ModelResult, findings: &Findings) -> Vec<String> {
+    match model.verdict {
+        Verdict::Ok | Verdict::Deadlock { .. } | Verdict::Broken(_) | Verdict::Starved => {
+            Vec::new()
+        }
+        _ => wrapped(&findings.explain(), WIDTH - INDENT.len()),
+    }
 }
 
 #[cfg(test)]

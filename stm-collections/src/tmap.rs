@@ -98,7 +98,7 @@ use std::sync::Arc;
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
 use bucket::{Loose, Packed, packs};
-use table::{LARGE, Table};
+use table::{LARGE, NEVER, Table};
 use view::{Seen, View};
 
 /// A transactional hash map: operations on different keys do not conflict, or hardly ever; `len` and iteration are exact.
@@ -280,10 +280,10 @@ where
 
     /// With a table that puts keys together from `large` buckets on.
     fn with_table(hasher: S, large: u32) -> Self {
-        let root = if const { packs::<K, V>() } {
-            Root::Packed(TVar::new(Table::new(large)))
+        let (root, large) = if const { packs::<K, V>() } {
+            (Root::Packed(TVar::new(Table::new(large))), large)
         } else {
-            Root::Loose(TVar::new(Table::new(large)))
+            (Root::Loose(TVar::new(Table::new(NEVER))), NEVER)
         };
         Self {
             inner: Arc::new(Inner {

@@ -98,6 +98,12 @@ impl Alarm {
         CLOCKWORK.earlier.notify_one();
         Self(key)
     }
+
+    /// Calls `bell` as soon as may be, from a thread of its own: for those who must not call it themselves.
+    pub(crate) fn ring_now(bell: impl FnOnce() + Send + 'static) {
+        // Not to be cancelled. It owns nothing.
+        std::mem::forget(Self::set(Instant::now(), bell));
+    }
 }
 
 impl Drop for Alarm {

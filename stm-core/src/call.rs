@@ -7,6 +7,7 @@
 //! | the attempt before | what comes between |
 //! |---|---|
 //! | gave way to the holder of the token | its release, or the end of its lease |
+//! | came upon an undecided commit | a sleep until that is decided ([`crate::undecided`]); then as below |
 //! | was the holder's own | nothing: it goes on with the token, and a longer lease |
 //! | was one of many that failed | the token, after a place in line |
 //! | was one of a few | a back-off that doubles |
@@ -17,7 +18,8 @@ use std::time::Instant;
 use crate::cause::Cause;
 use crate::contention;
 use crate::context;
-use crate::priority::{self, CLAIM_AFTER, Claim, PollClaim, TaskWait, Tenure};
+use crate::diagnostics::origin::Origin;
+use crate::priority::{self, Claim, PollClaim, TaskWait, Tenure, claim_after};
 use crate::record::CallId;
 
 /// How the next attempt of a call is to begin.
@@ -48,6 +50,10 @@ pub(crate) struct Call {
     pub(crate) start: Start,
     /// Whether a failing read may turn an attempt into a snapshot (A3).
     pub(crate) may_be_snapshot: bool,
+    /// Whether a snapshot may sleep in the middle of its attempt: it is a thread's, and has no deadline.
+    pub(crate) may_sleep_inside: bool,
+    /// Whose it is. Noted with the first attempt that fails.
+    pub(crate) origin: Option<Origin>,
     /// The last attempt gave way to the holder of the token.
     gave_way: bool,
     /// Attempts that failed though this call held the token.
@@ -65,6 +71,8 @@ impl Call {
             failures: 0,
             start: Start::Update,
             may_be_snapshot: true,
+            may_sleep_inside: false,
+            origin: None,
             gave_way: false,
             failed_as_holder: 0,
             woken: false,
@@ -99,6 +107,15 @@ impl Call {
         }
     }
 
+    /// As [`Call::let_go`], while variables are locked.
+    #[cold]
+    pub(crate) fn let_go_under_locks(&mut self) {
+        if let Start::Holder(tenure) = self.start {
+            self.start = Start::Update;
+            priority::release_under_locks(tenure);
+        }
+    }
+
     /// What comes between a conflict and the next attempt. For threads.
     #[cold]
     #[inline(never)]
@@ -109,7 +126,7 @@ impl Call {
         if let Start::Holder(_) = self.start {
             return;
         }
-        if self.failures >= CLAIM_AFTER {
+        if self.failures >= claim_after() {
             if let Claim::Claimed(tenure) = priority::claim(deadline) {
                 self.note_priority(tenure);
             }
@@ -130,7 +147,7 @@ impl Call {
         if let Start::Holder(_) = self.start {
             return Pause::Over;
         }
-        if self.failures < CLAIM_AFTER {
+        if self.failures < claim_after() {
             contention::back_off(self.failures);
             return Pause::Over;
         }

@@ -96,6 +96,9 @@ pub enum Cause {
     Swallowed,
     /// Something to be written had been read by the transaction that has priority.
     GaveWay,
+    /// A variable is locked by a commit whose decider has not answered ([`Tx::decide`](crate::Tx::decide)): the call slept until
+    /// it had.
+    Undecided,
     /// A function that was to be applied at commit panicked.
     CommutePanicked,
     /// The body returned a conflict that this attempt had not given it.
@@ -104,7 +107,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ReadLocked,
         Self::ReadChanged,
         Self::OldValueGone,
@@ -113,6 +116,7 @@ impl Cause {
         Self::CommitChanged,
         Self::Swallowed,
         Self::GaveWay,
+        Self::Undecided,
         Self::CommutePanicked,
         Self::Foreign,
     ];
@@ -136,16 +140,18 @@ impl Cause {
             Self::CommitChanged => "read changed at commit",
             Self::Swallowed => "error swallowed",
             Self::GaveWay => "gave way to priority",
+            Self::Undecided => "undecided",
             Self::CommutePanicked => "commute function panicked",
             Self::Foreign => "foreign conflict",
         }
     }
 
-    /// True if the attempt failed over what it read, before its commit: a snapshot would not have.
+    /// True if the attempt failed over what it read, before its commit: a snapshot would not have. (Or that may be the reason;
+    /// whoever asks knows what was written.)
     pub(crate) const fn spares_a_snapshot(self) -> bool {
         matches!(
             self,
-            Self::ReadLocked | Self::ReadChanged | Self::OldValueGone
+            Self::ReadLocked | Self::ReadChanged | Self::OldValueGone | Self::Undecided
         )
     }
 

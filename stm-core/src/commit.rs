@@ -6,7 +6,7 @@
 //!  1  lock every written word, ascending addresses
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
-//!  4  functions are applied to the newest values, if there are any
+//!  4  functions are applied to the newest values, if there are any; the decider is asked, if there is one
 //!  5  inline: save history, if snapshots live
 //!  6  publish: each store also unlocks               ◀── nothing may fail from 5 on
 //!  7  retire what was replaced; then, by the caller: unpin, wake, drop
@@ -47,7 +47,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 
-use crate::block::{Look, Pinned, Seen};
+use crate::block::{Look, Seen};
 use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
@@ -58,6 +58,7 @@ use crate::log::{Log, Read, Write, WriteSet};
 use crate::priority;
 use crate::reclaim::Pin;
 use crate::record;
+use crate::undecided::Outcome;
 use crate::validate::{self, Failure};
 use crate::wait::WakeList;
 use crate::word::{AtomicWord, TryLock, Word};
@@ -226,13 +227,20 @@ fn still_hold<const N: usize>(reads: &[Read], writes: [&Write; N]) -> bool {
 #[inline(never)]
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
+    log.announce_writes();
     let limit = match log.holder {
         None if log.reads.as_slice().is_empty() => Limit::Long,
         ref holder => Limit::of_attempt(holder.as_ref()),
     };
-    lock_all(log.writes.entries_mut(), limit)
-        .map_err(|failure| note_blame(&mut log.blamed, failure))?;
-    finish(pin, log)
+    loop {
+        let outcome = lock_all(log.writes.entries_mut(), limit)
+            .map_err(|failure| log.note_failure(failure))
+            .and_then(|()| finish(pin, log));
+        match outcome {
+            Err(Cause::Undecided) if log.sit_out_as_holder() == Outcome::Over => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// From step 2 on.
@@ -241,45 +249,50 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     AtomicWord::after_last_lock();
     // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
     let mut now = clock().sample();
-    let Log {
-        reads,
-        writes,
-        holder,
-        blamed,
-        ..
-    } = log;
-    let limit = Limit::of_attempt(holder.as_ref());
+    let limit = Limit::of_attempt(log.holder.as_ref());
     // After the last lock, before anything is published: see `priority`.
-    if limit == Limit::Bounded
-        && let Some(failure) = must_give_way(writes.entries())
-    {
-        unlock_all(writes);
-        return Err(note_blame(blamed, failure));
+    if let Some(failure) = must_give_way(log.writes.entries(), limit) {
+        unlock_all(&log.writes);
+        return Err(log.note_failure(failure));
     }
     log.hooks.draw_turn();
-    let found = look_at_locked(writes.entries(), reads.as_mut_slice());
+    let found = look_at_locked(log.writes.entries(), log.reads.as_mut_slice());
     if found.seq_exhausted {
-        now = move_clock_on(writes.entries(), now);
+        now = move_clock_on(log.writes.entries(), now);
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
-    if found.own_reads < reads.len() {
-        validate::by_committer(reads.as_slice(), writes, limit)
-            .map_err(|failure| note_blame(blamed, failure))
-            .inspect_err(|_| give_up(log))?;
+    if found.own_reads < log.reads.len()
+        && let Err(failure) = validate::by_committer(log.reads.as_slice(), &log.writes, limit)
+    {
+        give_up(log);
+        return Err(log.note_failure(failure));
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| give_up(log))?;
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
+    publish_all(pin, log, now);
+    clear_up(pin, log, found.waiters);
+    Ok(())
+}
+
+/// Steps 5 and 6.
+#[inline(always)]
+pub(crate) fn publish_all(pin: &Pin, log: &mut Log, now: Stamp) {
     log.hooks.note_commit();
-    let writes = &mut log.writes;
     let version = now.time() + 1;
     if now.snapshots_live() {
-        publish_with_history(pin, writes.entries(), version);
+        publish_with_history(pin, log.writes.entries(), version);
     } else {
-        publish(writes.entries(), version);
+        publish(log.writes.entries(), version);
     }
-    if found.waiters {
+}
+
+/// Step 7, our half. `waiters`: some lock saw that somebody waits.
+#[inline(always)]
+pub(crate) fn clear_up(pin: &Pin, log: &mut Log, waiters: bool) {
+    let writes = &mut log.writes;
+    if waiters {
         note_waiters(writes.entries(), &mut log.wakes);
         writes.make_untidy();
     }
@@ -287,14 +300,6 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
         retire_nodes(pin, writes.entries());
     }
     writes.forget_published();
-    Ok(())
-}
-
-/// The cause of the failure; the variable goes into the log.
-#[cold]
-fn note_blame(blamed: &mut Option<Pinned>, failure: Failure) -> Cause {
-    *blamed = Some(failure.over);
-    failure.cause
 }
 
 fn unlock_all(writes: &WriteSet) {
@@ -307,10 +312,10 @@ fn give_up(log: &mut Log) {
     log.hooks.give_turn_up();
 }
 
-/// Step 4: makes the values that were left to functions. The only user code that runs under locks; should it unwind, the
-/// panic is kept for later.
+/// Step 4: makes the values that were left to functions. User code under locks, as only deciders are besides; should it
+/// unwind, the panic is kept for later.
 #[cold]
-fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
+pub(crate) fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
     let Log {
         writes, commutes, ..
     } = log;
@@ -328,7 +333,7 @@ fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
 }
 
 /// The value that a lock of ours keeps.
-fn newest_of_own<'t>(write: &Write) -> Seen<'t> {
+pub(crate) fn newest_of_own<'t>(write: &Write) -> Seen<'t> {
     if write.replaced.is_inline() {
         Seen::Bits(write.block.get().own_bits())
     } else {
@@ -367,17 +372,22 @@ fn look_at_locked(writes: &[Write], reads: &mut [Read]) -> Found {
     found
 }
 
-fn must_give_way(locked: &[Write]) -> Option<Failure> {
-    if !priority::is_held() {
+/// Whether one who has locked these must give way. A holder of the token need not while its lease runs; one whose lease is over
+/// may have lost the token to another.
+pub(crate) fn must_give_way(locked: &[Write], limit: Limit) -> Option<Failure> {
+    if !priority::is_held() || limit.is_protected() {
         return None;
     }
     let over = priority::stops(locked.iter().map(|w| w.block))?;
-    let cause = Cause::GaveWay;
-    Some(Failure { cause, over })
+    Some(Failure::new(Cause::GaveWay, over))
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
-fn lock_all(writes: &mut [Write], limit: Limit) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// What was in the way, with every lock undone.
+pub(crate) fn lock_all(writes: &mut [Write], limit: Limit) -> Result<(), Failure> {
     for at in 0..writes.len() {
         let (locked, rest) = writes.split_at_mut(at);
         let write = &mut rest[0];
@@ -395,31 +405,32 @@ fn lock_all(writes: &mut [Write], limit: Limit) -> Result<(), Failure> {
 #[cold]
 fn lock_patiently(write: &Write, locked: &[Write], limit: Limit) -> Result<Word, Failure> {
     let mut waiting = Waiting::up_to(limit);
-    while waiting.round() == Patience::Left {
+    loop {
+        match waiting.round(write.block) {
+            Patience::Left => {}
+            Patience::Spent => return Err(Failure::new(Cause::CommitLocked, write.block)),
+            Patience::Undecided(undecided) => {
+                return Err(Failure::undecided(undecided, write.block));
+            }
+        }
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if !matches!(limit, Limit::Protected(_))
-            && let Some(failure) = must_give_way(locked)
-        {
+        if let Some(failure) = must_give_way(locked, limit) {
             return Err(failure);
         }
     }
-    Err(Failure {
-        cause: Cause::CommitLocked,
-        over: write.block,
-    })
 }
 
 /// Gives up: the word goes back to what the lock replaced, WAITERS included.
-fn unlock(write: &Write) {
+pub(crate) fn unlock(write: &Write) {
     write.block.get().word().restore(write.replaced);
 }
 
 /// Step 2 where a word has used up its `seq`: no word may follow under its own version, so the clock must move on. The
 /// time and the liveness of snapshots then both come from the new load.
 #[cold]
-fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
+pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
     let stuck = |now: Stamp| {
         writes
             .iter()
@@ -484,7 +495,7 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
-/// Step 7, our half. After all unlocks, so that nobody waits for the collector's bookkeeping.
+/// After all unlocks, so that nobody waits for the collector's bookkeeping.
 fn retire_nodes(pin: &Pin, writes: &[Write]) {
     for write in writes {
         retire_one(pin, write);

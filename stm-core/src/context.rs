@@ -21,6 +21,7 @@ use std::panic::Location;
 
 use crate::diagnostics::stats::{Membership, Tally};
 use crate::log::{Aftermath, Log, PutOff};
+#[cfg(not(loom))]
 use crate::pool;
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
@@ -249,6 +250,7 @@ impl Inside<'_> {
 fn misuse(what: &str, caller: &Location<'_>) -> ! {
     panic!(
         "{what} was called at {caller} inside a transaction on this thread: it would be a second, separate \
-         transaction; pass the `tx` of the one that runs on, and use operations that take it"
+         transaction; pass the `tx` of the one that runs on, and use operations that take it (in a decider or a \
+         function to be applied at commit there is none: read in the body what they need)"
     );
 }

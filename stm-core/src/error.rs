@@ -1,5 +1,6 @@
 //! What bodies return.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use crate::cause::Control;
@@ -38,6 +39,29 @@ impl<E> From<Control> for Abort<E> {
     #[inline(always)]
     fn from(control: Control) -> Self {
         Self::Control(control)
+    }
+}
+
+impl Abort<Infallible> {
+    /// What is left where there can be no error of its own: for bodies that return a [`Stm`], as
+    /// `tx.decide(..).map_err(Abort::into_control)?`.
+    ///
+    /// ```
+    /// use stm_core::{atomically, Abort, Decision, TVar};
+    ///
+    /// let x = TVar::new(1);
+    /// atomically(|tx| {
+    ///     x.write(tx, 2)?;
+    ///     tx.decide(|| Decision::Commit).map_err(Abort::into_control)
+    /// });
+    /// assert_eq!(x.load(), 2);
+    /// ```
+    #[must_use]
+    pub fn into_control(self) -> Control {
+        match self {
+            Self::Control(control) => control,
+            Self::User(never) => match never {},
+        }
     }
 }
 

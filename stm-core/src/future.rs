@@ -21,7 +21,7 @@ use crate::priority::TaskWait;
 use crate::run::{Step, attempt};
 use crate::sight;
 use crate::tx::Tx;
-use crate::wait::{Registration, Waiter};
+use crate::wait::{Reason, Registration, Waiter};
 
 /// Attempts after which a poll lets other tasks of the executor run.
 const ATTEMPTS_PER_POLL: u32 = 16;
@@ -255,12 +255,21 @@ fn settle<L: Limits>(
 ) -> Settled<L::Stopped> {
     registration.waiter().refresh(cx.waker());
     registration.end_at(limits.deadline());
-    if registration.waiter().is_woken() {
-        sight::note_wake(&mut call, registration.waiter());
-        drop(registration);
-        Settled::Woken(limits.go_on(&call).map(|()| call))
-    } else {
-        Settled::Asleep(State::Waiting(call, registration))
+    if !registration.waiter().is_woken() {
+        return Settled::Asleep(State::Waiting(call, registration));
+    }
+    let reason = registration.reason();
+    sight::note_wake(&mut call, &registration);
+    drop(registration);
+    if let Err(stopped) = limits.go_on(&call) {
+        return Settled::Woken(Err(stopped));
+    }
+    match reason {
+        Reason::Retry => Settled::Woken(Ok(call)),
+        Reason::Undecided => match pause(call, limits, cx) {
+            Ok(goes_on) => Settled::Woken(Ok(goes_on)),
+            Err(paused) => Settled::Asleep(paused),
+        },
     }
 }
 

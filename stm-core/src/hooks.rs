@@ -33,6 +33,7 @@ impl Tx<'_> {
     /// assert_eq!(*mails.borrow(), ["2 left"]);
     /// ```
     pub fn on_commit(&mut self, hook: impl FnOnce() + 'static) {
+        self.assert_undecided();
         self.log.hooks.on_commit(Box::new(hook));
         self.log.writes.make_untidy();
     }
@@ -56,6 +57,7 @@ impl Tx<'_> {
     /// assert_eq!((result, failed.get()), (Err("no"), 1));
     /// ```
     pub fn on_abort(&mut self, hook: impl FnOnce() + 'static) {
+        self.assert_undecided();
         self.log.hooks.on_abort(Box::new(hook));
         self.log.writes.make_untidy();
     }

@@ -43,7 +43,10 @@
 //! - **Waiting sleeps.** [`retry`] does not spin or poll, loses no wake-up, and wakes only if something that was read has changed
 //!   (or was changed by a commit that overlapped the falling asleep).
 //! - **Panics are clean.** A panic in a body or in a `Clone` leaves every variable as if the attempt had not been. There is no
-//!   poisoning. No user code runs while a variable is locked.
+//!   poisoning. No user code runs while a variable is locked, but functions to be applied at commit ([`TVar::commute`]) and
+//!   deciders.
+//! - **A store can commit with it.** A decider ([`Tx::decide`]) is asked when nothing but its answer is missing, in the
+//!   order of the commits.
 //! - **Threads and tasks alike.** [`atomically_async`] serves tasks of any executor; dropping its future cancels cleanly.
 //!
 //! - **Sight.** [`diagnostics`] says what has failed how often, over which variable and where it was run from, and who waits for what.
@@ -54,7 +57,7 @@
 //! - A body that lasts for longer than a few seconds, writes, and reads what is written all the time, may start over again and again
 //!   (see below).
 //! - Memory is freed soon, not at once; and while a snapshot lives, what is replaced stays allocated.
-//! - Nothing survives the process.
+//! - Nothing survives the process, but what a decider has put into a store.
 //!
 //! # Unsafe code
 //!
@@ -78,8 +81,10 @@ mod commit;
 mod contention;
 #[allow(unsafe_code)]
 mod context;
+mod decide;
 pub mod diagnostics;
 mod error;
+mod filter;
 mod future;
 #[allow(unsafe_code)]
 mod history;
@@ -109,15 +114,20 @@ mod turn;
 #[allow(unsafe_code)]
 mod tvar;
 mod tx;
+mod undecided;
 mod validate;
 mod wait;
 mod watch;
 mod word;
 
 pub use cause::Control;
+pub use decide::Decision;
 pub use error::{Abort, Stm, abort, check, retry};
 pub use future::{AtomicallyAsync, atomically_async};
 pub use options::{Stopped, Transaction, TryStopped};
+#[cfg(loom)]
+#[doc(hidden)]
+pub use priority::let_models_claim_after;
 pub use read_tx::{ReadTx, Ref};
 pub use run::{
     after_attempt, atomically, forbid_in_transaction, in_transaction, snapshot, try_atomically,

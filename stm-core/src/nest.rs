@@ -165,6 +165,7 @@ impl<'t> Tx<'t> {
     /// assert_eq!(got, None);
     /// ```
     pub fn retry_until<T>(&mut self, until: Instant) -> Stm<T> {
+        self.assert_undecided();
         if Instant::now() >= until {
             return Err(Control::RETRY);
         }
@@ -183,6 +184,7 @@ impl<'t> Tx<'t> {
         &mut self,
         body: impl FnOnce(&mut Tx<'t>) -> Result<R, Abort<E>>,
     ) -> Result<Scope<R, E>, Control> {
+        self.assert_undecided();
         if self.mode == Mode::Doomed {
             return Err(Control::CONFLICT);
         }
@@ -197,6 +199,8 @@ impl<'t> Tx<'t> {
                 self.log.release(savepoint);
                 Ok(Scope::Done(result))
             }
+            // It cannot be undone any more.
+            Err(_) if self.mode == Mode::Decided => self.refuse_when_decided(),
             Err(Abort::User(error)) => {
                 self.log.roll_back(savepoint);
                 Ok(Scope::User(error))

@@ -5,7 +5,9 @@
 //! A long transaction that writes loses against any stream of short ones: each of them invalidates what it has read.
 //! Stopping everybody until it is through would be a cure worse than the disease, and it deadlocks as soon as the long one
 //! waits for somebody who is stopped. So a starving transaction takes the one token of the process and announces *what it
-//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice.
+//! reads* in a filter; a committer that has locked one of these variables gives way, all others do not notice. What it only
+//! writes it announces before it locks: a variable that others keep locked for long, one after the other
+//! ([`crate::undecided`]), would hardly ever be free for it.
 //!
 //! # The race, and why the holder gets through
 //!
@@ -32,7 +34,9 @@
 //!   set before the token leads there.
 //! - Q2  Nobody waits for the token, or for its release, inside a transaction or with a lock held. Nor pinned, but for single
 //!   stores (`TVar::store`, `swap`), whose wait ends with the lease.
-//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor.
+//! - Q3  The holder lets go whenever its call ends, waits or returns to its executor; and before it calls a decider, which
+//!   needs no more protection than its locks, and may take long or wait for somebody who stands in line. (The one wait that
+//!   it keeps the token for, because it would starve otherwise, ends with the lease: see [`crate::undecided`].)
 //! - Q4  A lease that has run out stops nobody, and whoever wants the token takes it over: a holder that waits for somebody who
 //!   is stopped by it, or who wants the token himself (it joins a thread), holds up the world for that long and no longer.
 //!   It doubles with each attempt that fails under the token in one call, so every call has a lease that is long enough
@@ -42,23 +46,58 @@
 //!
 //! Threads stand in line. A task has no place there, since one that is not polled would hold up those behind it: it claims
 //! the token when it finds it free, and is told each time it becomes so.
-#![allow(
-    clippy::disallowed_types,
-    reason = "the line is plain mutual exclusion; the token and the filters come from `sync`"
-)]
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use crate::alarm::Alarm;
 use crate::block::Pinned;
-use crate::sync::{AtomicU64, Ordering, statics, yield_now};
+use crate::diagnostics::origin::Origin;
+use crate::filter::{self, CLASSES, Filter};
+use crate::shield;
+use crate::sync::{
+    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, seqcst_fence_for_loom, statics, yield_now,
+};
 
 /// Failures after which a call wants the token.
-pub(crate) const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+
+/// The same, as calls go by it.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn claim_after() -> u32 {
+    CLAIM_AFTER
+}
+
+#[cfg(loom)]
+pub(crate) use for_models::claim_after;
+
+/// A model of the token cannot afford a dozen failures, and the others cannot afford the token.
+#[cfg(loom)]
+#[allow(
+    clippy::disallowed_types,
+    reason = "set before a model runs, and no step of it"
+)]
+mod for_models {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static AFTER: AtomicU32 = AtomicU32::new(super::CLAIM_AFTER);
+
+    pub(crate) fn claim_after() -> u32 {
+        AFTER.load(Ordering::Relaxed)
+    }
+
+    /// For all models of this process.
+    #[doc(hidden)]
+    pub fn let_models_claim_after(failures: u32) {
+        AFTER.store(failures, Ordering::Relaxed);
+    }
+}
+#[cfg(loom)]
+pub use for_models::let_models_claim_after;
 
 /// The lease of a holder's first attempt.
 const FIRST_LEASE: Duration = Duration::from_millis(4);
@@ -67,58 +106,6 @@ const DOUBLINGS: u32 = 10;
 
 /// How long the first in line may take to claim the token before others may.
 const GRACE: Duration = Duration::from_millis(1);
-
-/// Bits in the filter for each read, at least: about one committer in sixteen is stopped for nothing.
-const BITS_PER_READ: usize = 16;
-
-/// Sizes of the filters in words of 64 bits. What does not fit the last stops more than it should.
-const CLASSES: &[usize] = if cfg!(loom) {
-    &[1]
-} else if cfg!(stm_stress) {
-    &[1, 4, 64]
-} else {
-    &[64, 1024, 16 * 1024, 128 * 1024]
-};
-
-/// A set of variables, which may also answer yes for others.
-#[derive(Debug)]
-struct Filter(Vec<AtomicU64>);
-
-impl Filter {
-    fn new(words: usize) -> Self {
-        Self((0..words).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    /// The word and the bit of a variable.
-    fn place(&self, address: usize) -> (&AtomicU64, u64) {
-        let hash = ((address >> 4) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let word = (hash >> 32) as usize & (self.0.len() - 1);
-        (&self.0[word], 1 << (hash >> 58))
-    }
-
-    /// SeqCst: (a), pairs with `contains`.
-    fn insert(&self, address: usize) {
-        let (word, bit) = self.place(address);
-        word.fetch_or(bit, Ordering::SeqCst);
-    }
-
-    /// SeqCst: (d), pairs with `insert`.
-    fn contains(&self, address: usize) -> bool {
-        let (word, bit) = self.place(address);
-        word.load(Ordering::SeqCst) & bit != 0
-    }
-
-    /// Relaxed: whoever still looks here is not concerned any more (see the module docs).
-    fn clear(&self) {
-        for word in &self.0 {
-            word.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn holds(&self, reads: usize) -> bool {
-        reads * BITS_PER_READ <= self.0.len() * 64
-    }
-}
 
 /// See the module's table.
 #[derive(Debug)]
@@ -147,15 +134,8 @@ impl Token {
     }
 }
 
-#[derive(Debug)]
-struct Filters(Vec<Filter>);
-
 statics! {
     static TOKEN: Token = const Token::new();
-}
-
-statics! {
-    static FILTERS: Filters = Filters(CLASSES.iter().map(|&words| Filter::new(words)).collect());
 }
 
 /// A claim's place in line, and everything else that is not looked at by committers that nobody stops.
@@ -173,30 +153,36 @@ struct Line {
     tasks: BTreeMap<u64, Waker>,
 }
 
-static LINE: Mutex<Line> = Mutex::new(Line {
-    held: None,
-    last_tenure: 0,
-    free_since: None,
-    lease_ends: None,
-    waiting: VecDeque::new(),
-    next_place: 0,
-    tasks: BTreeMap::new(),
-});
-static CHANGED: Condvar = Condvar::new();
+statics! {
+    static LINE: Mutex<Line> = const Mutex::new(Line {
+        held: None,
+        last_tenure: 0,
+        free_since: None,
+        lease_ends: None,
+        waiting: VecDeque::new(),
+        next_place: 0,
+        tasks: BTreeMap::new(),
+    });
+}
+
+statics! {
+    static CHANGED: Condvar = const Condvar::new();
+}
 
 fn line() -> MutexGuard<'static, Line> {
-    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+    LINE.lock()
 }
 
 impl Line {
     /// Whether one who is first in line, or has no place in it, may take the token now.
     fn is_free_for(&self, place: Option<u64>) -> bool {
-        if self.lease_left().is_some() {
+        if self.lease_runs() {
             return false;
         }
         match self.waiting.front() {
             None => true,
             first if first.copied() == place => true,
+            Some(_) if cfg!(loom) => false,
             Some(_) => self.free_since.is_none_or(|since| since.elapsed() >= GRACE),
         }
     }
@@ -220,6 +206,14 @@ impl Line {
             let lease = FIRST_LEASE * (1 << n.min(DOUBLINGS));
             self.lease_ends = Instant::now().checked_add(lease);
         }
+    }
+
+    /// Whether somebody holds the token, with a lease that runs. In the models, which have no time, it always does.
+    fn lease_runs(&self) -> bool {
+        if cfg!(loom) {
+            return self.held.is_some();
+        }
+        self.lease_left().is_some()
     }
 
     /// What is left of the lease; None if nobody holds the token, or its lease has run out.
@@ -280,20 +274,31 @@ pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> Option<Pinned> 
     if token == 0 {
         return None;
     }
-    let filter = &FILTERS.0[token as usize - 1];
+    let filter = filter::of_class(token as usize - 1);
     let wanted = locked.find(|block| filter.contains(block.address()))?;
     some_lease_runs().then_some(wanted)
 }
 
 fn some_lease_runs() -> bool {
-    cfg!(loom) || line().lease_left().is_some()
+    // The models look at the token alone: each step more multiplies their schedules.
+    cfg!(loom) || line().lease_runs()
 }
 
 impl Tenure {
     /// Whether what its holder announces still stops anybody (Q4).
     pub(crate) fn lease_runs(self) -> bool {
         let line = line();
-        line.held == Some(self) && (cfg!(loom) || line.lease_left().is_some())
+        line.held == Some(self) && line.lease_runs()
+    }
+
+    /// When that ends, which may have been. None: never, as the models have no time.
+    pub(crate) fn lease_end(self) -> Option<Instant> {
+        if cfg!(loom) {
+            return None;
+        }
+        let line = line();
+        let end = line.lease_ends.filter(|_| line.held == Some(self));
+        Some(end.unwrap_or_else(Instant::now))
     }
 }
 
@@ -333,10 +338,7 @@ fn wait_for_change(
     line: MutexGuard<'static, Line>,
     patience: Duration,
 ) -> MutexGuard<'static, Line> {
-    CHANGED
-        .wait_timeout(line, patience)
-        .unwrap_or_else(PoisonError::into_inner)
-        .0
+    CHANGED.wait_up_to(line, patience)
 }
 
 /// How a task's wish for the token stands.
@@ -388,6 +390,8 @@ pub(crate) fn poll_release(waker: &Waker) -> Option<TaskWait> {
 #[derive(Debug)]
 pub(crate) struct Holder {
     tenure: Tenure,
+    /// Whose attempt it is.
+    origin: Origin,
     class: usize,
     reads: usize,
 }
@@ -395,7 +399,7 @@ pub(crate) struct Holder {
 impl Holder {
     /// Begins an attempt under the token, after `failed` such of the same call, with an empty filter and a new lease. None if
     /// somebody else has taken it over (Q4).
-    pub(crate) fn begin(tenure: Tenure, failed: u32) -> Option<Self> {
+    pub(crate) fn begin(tenure: Tenure, failed: u32, origin: Origin) -> Option<Self> {
         let mut line = line();
         if line.held != Some(tenure) {
             return None;
@@ -403,6 +407,7 @@ impl Holder {
         line.renew_lease(failed);
         let this = Self {
             tenure,
+            origin,
             class: 0,
             reads: 0,
         };
@@ -417,8 +422,12 @@ impl Holder {
         self.tenure
     }
 
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
     fn filter(&self) -> &'static Filter {
-        &FILTERS.0[self.class]
+        filter::of_class(self.class)
     }
 
     fn token(&self) -> u64 {
@@ -432,6 +441,8 @@ impl Holder {
             self.grow(before);
         }
         self.filter().insert(block.address());
+        // Between (a) and (b); its partner is `AtomicWord::after_last_lock`, between (c) and (d).
+        seqcst_fence_for_loom();
     }
 
     #[cold]
@@ -450,9 +461,22 @@ impl Holder {
 
 /// Gives the token back, unless it has been taken over.
 pub(crate) fn release(tenure: Tenure) {
+    wake(free(tenure));
+}
+
+/// As [`release`], by somebody who has variables locked: wakers are user code, so another thread runs them.
+pub(crate) fn release_under_locks(tenure: Tenure) {
+    let tasks = free(tenure);
+    if !tasks.is_empty() {
+        Alarm::ring_now(move || wake(tasks));
+    }
+}
+
+#[must_use = "tasks wait for the token"]
+fn free(tenure: Tenure) -> Vec<Waker> {
     let mut line = line();
     if line.held != Some(tenure) {
-        return;
+        return Vec::new();
     }
     TOKEN.set(0);
     line.held = None;
@@ -461,25 +485,11 @@ pub(crate) fn release(tenure: Tenure) {
     let tasks = std::mem::take(&mut line.tasks);
     drop(line);
     CHANGED.notify_all();
-    for task in tasks.into_values() {
-        crate::shield::run(|| task.wake());
-    }
+    tasks.into_values().collect()
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_never_says_no_to_what_was_inserted() {
-        let filter = Filter::new(64);
-        let addresses = (0..256).map(|i| 0x7F00_0000 + i * 48);
-        addresses.clone().for_each(|a| filter.insert(a));
-        assert!(addresses.clone().all(|a| filter.contains(a)));
-        let strangers = (0..1000).map(|i| 0x1000_0000 + i * 32);
-        let stopped = strangers.filter(|&a| filter.contains(a)).count();
-        assert!(stopped < 200, "{stopped} of 1000 strangers");
-        filter.clear();
-        assert!(!addresses.clone().any(|a| filter.contains(a)));
+fn wake(tasks: Vec<Waker>) {
+    for task in tasks {
+        shield::run(|| task.wake());
     }
 }

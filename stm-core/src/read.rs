@@ -35,12 +35,14 @@ use crate::block::{FormHint, Look, Pinned, Seen};
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
 use crate::contention::{Limit, Patience, Waiting};
+use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Log;
 use crate::record;
 use crate::snapshot::{self, AsOf};
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
+use crate::undecided::Outcome;
 use crate::validate::{self, Failure};
 
 /// Reads up to which looking at all of them again is cheaper than moving the clock for everybody.
@@ -82,13 +84,13 @@ pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
 ///
 /// A locked word is waited for, also in the boxed form, where the old value could be had: the owner may have
 /// published another variable of the same commit already, and the caller may have seen that one.
-pub(crate) fn sample_patiently<'t>(block: Pinned) -> (Look, Seen<'t>) {
+pub(crate) fn sample_patiently<'t>(block: Pinned, origin: Origin) -> (Look, Seen<'t>) {
     seqcst_fence_for_loom();
     let mut waiting = Waiting::default();
     loop {
         match sample(block, FormHint::Unknown) {
             Sample::Whole(look, seen) => return (look, seen),
-            Sample::Busy => waiting.pause(),
+            Sample::Busy => waiting.sit_out(block, origin),
         }
     }
 }
@@ -127,6 +129,7 @@ impl<'t> Tx<'t> {
     fn see_otherwise(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         match self.mode {
             Mode::Doomed => Err(Control::CONFLICT),
+            Mode::Decided => self.refuse_when_decided(),
             Mode::Snapshot => self.see_as_of(block),
             Mode::Update => match self.log.writes.find(block) {
                 Some(at) => Ok(Seen::pending(self.log.writes.pending(at))),
@@ -161,8 +164,15 @@ impl<'t> Tx<'t> {
         let mut waiting = Waiting::up_to(limit);
         loop {
             let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
-                if waiting.round() == Patience::Spent {
-                    return self.fail_reading(Cause::ReadLocked, block);
+                match waiting.round(block) {
+                    Patience::Left => {}
+                    Patience::Spent => return self.fail_reading(Cause::ReadLocked, block),
+                    Patience::Undecided(undecided) => {
+                        let cause = self.log.note_failure(Failure::undecided(undecided, block));
+                        if self.log.sit_out_as_holder() == Outcome::Pending {
+                            return self.fail_reading(cause, block);
+                        }
+                    }
                 }
                 continue;
             };
@@ -173,7 +183,7 @@ impl<'t> Tx<'t> {
             }
             if self.log.reads.len() < FLOAT_MAX {
                 seqcst_fence_for_loom();
-                match validate::by_reader(self.log.reads.as_slice(), limit) {
+                match self.reads_hold(limit) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
                         record::read(block, look.word(), seen);
@@ -184,13 +194,29 @@ impl<'t> Tx<'t> {
             }
             let now = clock().advance_to(look.version());
             seqcst_fence_for_loom();
-            match validate::by_reader(self.log.reads.as_slice(), limit) {
+            match self.reads_hold(limit) {
                 // T3: round again, for the value must be read after the clock was.
                 Ok(()) => {
                     self.rv = now.time();
                     self.anchored = true;
                 }
                 Err(failure) => return self.convert_and_see(failure, block),
+            }
+        }
+    }
+
+    /// All reads still hold. The holder of the token sits out what keeps it from knowing.
+    fn reads_hold(&mut self, limit: Limit) -> Result<(), Failure> {
+        loop {
+            let outcome = validate::by_reader(self.log.reads.as_slice(), limit);
+            match outcome {
+                Err(failure) if failure.cause == Cause::Undecided => {
+                    self.log.note_failure(failure.clone());
+                    if self.log.sit_out_as_holder() == Outcome::Pending {
+                        return Err(failure);
+                    }
+                }
+                outcome => return outcome,
             }
         }
     }
@@ -235,7 +261,7 @@ impl<'t> Tx<'t> {
     #[cold]
     fn see_as_of(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         // SAFETY: this transaction's snapshot time satisfies what the function asks (`convert`, `Tx::begin`).
-        match unsafe { snapshot::read_as_of(block, self.rv) } {
+        match unsafe { snapshot::read_as_of(block, self.rv, self.sleeps()) } {
             AsOf::Newest(look, seen) => {
                 self.log.reads.push(block, look);
                 record::read(block, look.word(), seen);
@@ -254,6 +280,10 @@ impl<'t> Tx<'t> {
                 Ok(Seen::Bits(bits))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
+            AsOf::Undecided(undecided) => {
+                let cause = self.log.note_failure(Failure::undecided(undecided, block));
+                self.fail_reading(cause, block)
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::record::{self, CallId};
 use crate::sight;
 use crate::snapshot::Snapshot;
 use crate::tx::{Tx, Verdict};
-use crate::wait::{Registration, Waiter};
+use crate::wait::{Reason, Registration, Waiter};
 
 /// How one attempt ended, seen from its call.
 #[must_use]
@@ -70,7 +70,16 @@ pub(crate) fn attempt<R, E>(
     record::begin(&mut call.id, call.attempt, what);
     let mut tx = Tx::begin(&pin, inside.log(), call);
     tx.begin_as_due();
-    let (verdict, answer) = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+    let run = || {
+        let answer = body(&mut tx);
+        if answer.is_err() {
+            tx.assert_undecided();
+        }
+        answer
+    };
+    let result = catch_unwind(AssertUnwindSafe(run));
+    let waiter = || waiter(Origin::new(what, caller));
+    let (verdict, answer) = match result {
         Ok(Ok(result)) => match tx.commit() {
             Ok(()) => {
                 record::committed();
@@ -88,14 +97,11 @@ pub(crate) fn attempt<R, E>(
             }
             // The panic is in the log, and goes on from there.
             Err(Cause::CommutePanicked) => (Verdict::Unwound, Ok(Ok(result))),
-            Err(cause) => (Verdict::Conflict(cause), Ok(Ok(result))),
+            Err(cause) => (tx.conflict(cause, waiter), Ok(Ok(result))),
         },
-        Ok(Err(Abort::User(error))) => (tx.roll_back(), Ok(Err(Some(error)))),
-        Ok(Err(Abort::Control(control))) => {
-            let waiter = move || waiter(Origin::new(what, caller));
-            (tx.stop(control, waiter), Ok(Err(None)))
-        }
-        Err(panic) => (Verdict::Unwound, Err(panic)),
+        Ok(Err(Abort::User(error))) => (tx.roll_back(waiter), Ok(Err(Some(error)))),
+        Ok(Err(Abort::Control(control))) => (tx.stop(control, waiter), Ok(Err(None))),
+        Err(panic) => (tx.unwound(), Err(panic)),
     };
     tx.end_failed(&verdict);
     let origin = Origin::new(what, caller);
@@ -114,6 +120,7 @@ fn not_committed<R, E>(
     origin: Origin,
 ) -> Step<R, E> {
     record::not_committed(&verdict, inside.log());
+    call.origin = Some(origin);
     let event = sight::note_end(&verdict, inside.log(), call, origin);
     let parting = match verdict {
         Verdict::Wait(_) => Parting::AsleepSoon,
@@ -130,7 +137,7 @@ fn not_committed<R, E>(
             Err(Some(error)) => Step::Done(Err(error)),
             _ => unreachable!("only an error of the body's own rolls back"),
         },
-        Verdict::Unwound => unreachable!("the panic has gone on"),
+        Verdict::Unwound | Verdict::Decided => unreachable!("the panic has gone on"),
         Verdict::Conflict(_) => Step::Again,
         Verdict::Changed => Step::Changed,
         Verdict::Wait(registration) => Step::Wait(registration),
@@ -189,6 +196,7 @@ pub(crate) fn run<R, E, L: Limits>(
     context::with(|ctx| {
         ctx.assert_outside(what, caller);
         let mut call = Call::of(Caller::Thread);
+        call.may_sleep_inside = limits.deadline().is_none();
         loop {
             match attempt(
                 &mut call,
@@ -206,8 +214,12 @@ pub(crate) fn run<R, E, L: Limits>(
                 Step::Changed => limits.go_on(&call)?,
                 Step::Wait(registration) => {
                     registration.sleep(limits.deadline());
-                    sight::note_wake(&mut call, registration.waiter());
+                    let reason = registration.reason();
+                    sight::note_wake(&mut call, &registration);
                     drop(registration);
+                    if reason == Reason::Undecided {
+                        call.pause(limits.deadline());
+                    }
                     limits.go_on(&call)?;
                 }
                 Step::NothingToWaitFor => return Err(limits.nothing_to_wait_for(what, caller)),
@@ -229,7 +241,8 @@ pub(crate) fn run<R, E, L: Limits>(
 /// # Blocking
 ///
 /// Sleeps after a [`retry`](crate::retry) until something that the body read has changed. Otherwise it waits for
-/// other commits only, briefly.
+/// other commits only, briefly; for one with a decider ([`Tx::decide`](crate::Tx::decide)), until that has its
+/// answer.
 ///
 /// # Panics
 ///
@@ -315,7 +328,7 @@ pub fn try_atomically<R, E>(body: impl FnMut(&mut Tx<'_>) -> Result<R, Abort<E>>
 ///
 /// # Blocking
 ///
-/// Waits for a commit that is under way on a variable that it reads, briefly.
+/// Waits for a commit that is under way on a variable that it reads, briefly; for one with a decider, until that has its answer.
 ///
 /// # Panics
 ///
@@ -343,7 +356,7 @@ pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
     context::with(|ctx| {
         ctx.assert_outside("snapshot", caller);
         loop {
-            match snapshot_once(ctx, &mut body).map_err(Control::kind) {
+            match snapshot_once(ctx, &mut body, caller).map_err(Control::kind) {
                 Ok(result) => return result,
                 Err(Kind::Retry | Kind::RetryUntil) => panic!(
                     "the body of snapshot at {caller} called `retry`: a snapshot never changes, so the wait \
@@ -356,13 +369,19 @@ pub fn snapshot<R>(mut body: impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> R {
     })
 }
 
-fn snapshot_once<R>(ctx: &Context, body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>) -> Stm<R> {
+fn snapshot_once<R>(
+    ctx: &Context,
+    body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>,
+    caller: &'static Location<'static>,
+) -> Stm<R> {
     let pin = ctx.pin();
     let inside = ctx.enter();
     record::begin(&mut CallId::new(), 1, "snapshot");
     // After the pin: R2 and H3 rest on it.
     let ticket = clock().begin_snapshot();
-    let answer = catch_unwind(AssertUnwindSafe(|| body(&mut Snapshot::new(&pin, &ticket))));
+    let origin = Origin::new("snapshot", caller);
+    let mut snapshot = Snapshot::new(&pin, &ticket, origin);
+    let answer = catch_unwind(AssertUnwindSafe(|| body(&mut snapshot)));
     record::snapshot_ended(&answer);
     clock().end_snapshot(ticket);
     settle(inside.leave(), pin);

@@ -12,7 +12,7 @@ use crate::diagnostics::origin::Origin;
 use crate::diagnostics::{hot, known};
 use crate::log::Log;
 use crate::tx::Verdict;
-use crate::wait::Waiter;
+use crate::wait::{Reason, Registration};
 
 /// Counts how an attempt ended. Its log is still as the end found it.
 pub(crate) fn note_end(
@@ -24,6 +24,10 @@ pub(crate) fn note_end(
     match verdict {
         Verdict::Conflict(cause) => {
             return note_conflict(*cause, log.blamed, call.attempt, origin);
+        }
+        Verdict::Wait(registration) if registration.reason() == Reason::Undecided => {
+            context::tally(|tally| tally.decisions_awaited.add(1));
+            return note_conflict(Cause::Undecided, log.blamed, call.attempt, origin);
         }
         Verdict::Wait(registration) => {
             context::tally(|tally| tally.waits.add(1));
@@ -40,6 +44,13 @@ pub(crate) fn note_end(
         }
         Verdict::Unwound => context::tally(|tally| tally.panicked.add(1)),
         Verdict::NothingToWaitFor => {}
+        Verdict::Decided => {
+            context::tally(|tally| tally.commits.add(1));
+            if observer::hears_commits() {
+                let attempts = call.attempt;
+                return Some(Event::Committed(Committed { origin, attempts }));
+            }
+        }
     }
     None
 }
@@ -78,9 +89,13 @@ pub(crate) fn note_conflict(
     })
 }
 
-/// A wait of `call` is over.
+/// A wait of `call` is over. One behind an undecided commit was told as a conflict.
 #[cold]
-pub(crate) fn note_wake(call: &mut Call, waiter: &Waiter) {
+pub(crate) fn note_wake(call: &mut Call, registration: &Registration) {
+    if registration.reason() == Reason::Undecided {
+        return;
+    }
+    let waiter = registration.waiter();
     let reason = waiter.wake_reason();
     if reason == WakeReason::Written {
         call.woken = true;

@@ -13,7 +13,7 @@
 //! | the word | boxed | inline |
 //! |---|---|---|
 //! | version <= s, unlocked | take it | take it (value between two looks at the word) |
-//! | version <= s, locked | wait: the owner's version may be <= s | wait |
+//! | version <= s, locked | wait: the owner's version may be <= s ([`crate::undecided`] if it takes long) | wait |
 //! | version > s, locked or not | follow `prev` to the first version <= s | follow history to the first version <= s |
 //!
 //! # Why it is right
@@ -38,18 +38,21 @@
 //! over once, tracked.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::block::{Look, Pinned, Seen};
 use crate::cause::Control;
 use crate::clock::{Ticket, Time, clock};
 use crate::contention::Waiting;
 use crate::context;
+use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Read;
 use crate::reclaim::Pin;
 use crate::record;
 use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
+use crate::undecided::Undecided;
 
 /// What a variable was as of some moment.
 pub(crate) enum AsOf<'t> {
@@ -59,6 +62,16 @@ pub(crate) enum AsOf<'t> {
     Older(Seen<'t>),
     /// An inline value that has been replaced since: history has it, for those who may look there.
     InHistory,
+    /// The commit that may make the value is undecided, and the reader does not sleep inside.
+    Undecided(Arc<Undecided>),
+}
+
+/// Where a snapshot waits for an undecided commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sleeps {
+    /// In that transaction.
+    Inside(Origin),
+    BetweenAttempts,
 }
 
 /// Reads `block` as of `s`, waiting where a commit is under way.
@@ -67,7 +80,7 @@ pub(crate) enum AsOf<'t> {
 ///
 /// `s` is greater than a time that the clock showed after the pin was taken, and the clock has reached `s`.
 #[inline]
-pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time) -> AsOf<'t> {
+pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time, sleeps: Sleeps) -> AsOf<'t> {
     let mut waiting = Waiting::default();
     loop {
         let look = block.look();
@@ -87,7 +100,14 @@ pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time) -> AsOf<'t> {
                 return AsOf::Newest(look, Seen::Bits(bits));
             }
         }
-        waiting.pause();
+        match sleeps {
+            Sleeps::Inside(origin) => waiting.sit_out(block, origin),
+            Sleeps::BetweenAttempts => {
+                if let Some(undecided) = waiting.round_without_end(block) {
+                    return AsOf::Undecided(undecided);
+                }
+            }
+        }
     }
 }
 
@@ -104,15 +124,17 @@ pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time) -> AsOf<'t> {
 #[derive(Debug)]
 pub struct Snapshot<'t> {
     time: Time,
+    origin: Origin,
     /// Neither `Send` nor `Sync`, and invariant in the attempt's lifetime: a `Ref` must not outlive the pin.
     _attempt: PhantomData<*mut &'t ()>,
 }
 
 impl<'t> Snapshot<'t> {
     /// A snapshot at the ticket's time. Pin before ticket: R2 and H3 rest on it.
-    pub(crate) fn new(_pin: &'t Pin, ticket: &Ticket) -> Self {
+    pub(crate) fn new(_pin: &'t Pin, ticket: &Ticket, origin: Origin) -> Self {
         Self {
             time: ticket.time(),
+            origin,
             _attempt: PhantomData,
         }
     }
@@ -120,7 +142,7 @@ impl<'t> Snapshot<'t> {
     #[inline(always)]
     pub(crate) fn see(&mut self, block: Pinned) -> Seen<'t> {
         // SAFETY: K3, a ticket's time is greater than every time shown before; the pin is older than the ticket.
-        match unsafe { read_as_of(block, self.time) } {
+        match unsafe { read_as_of(block, self.time, Sleeps::Inside(self.origin)) } {
             AsOf::Newest(look, seen) => {
                 record::read(block, look.word(), seen);
                 seen
@@ -135,6 +157,7 @@ impl<'t> Snapshot<'t> {
                 record::read_saved(block, version, bits);
                 Seen::Bits(bits)
             }
+            AsOf::Undecided(_) => unreachable!("it sleeps inside"),
         }
     }
 }
@@ -159,7 +182,9 @@ impl Tx<'_> {
             let s = earliest.max(newest);
             clock().advance_to(s);
             seqcst_fence_for_loom();
-            if !self.log.reads.as_slice().iter().all(|r| is_newest_at(r, s)) {
+            let sleeps = self.sleeps();
+            let mut reads = self.log.reads.as_slice().iter();
+            if !reads.all(|r| is_newest_at(r, s, sleeps)) {
                 return Err(CannotConvert);
             }
             s
@@ -171,6 +196,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    pub(crate) fn sleeps(&self) -> Sleeps {
+        match self.call.origin {
+            // A holder would keep the token beyond its lease.
+            Some(origin) if self.call.may_sleep_inside && self.log.holder.is_none() => {
+                Sleeps::Inside(origin)
+            }
+            _ => Sleeps::BetweenAttempts,
+        }
+    }
+
     /// Ends the attempt's life as an update: a snapshot that writes must start over.
     #[cold]
     pub(crate) fn wrote_in_snapshot(&mut self) -> Control {
@@ -180,11 +215,11 @@ impl Tx<'_> {
 }
 
 /// Whether `read` is what a snapshot at `s` would have read. An inline value must still be current.
-fn is_newest_at(read: &Read, s: Time) -> bool {
+fn is_newest_at(read: &Read, s: Time, sleeps: Sleeps) -> bool {
     // SAFETY: `s` is above the attempt's begin, which was loaded after the pin, and the clock has reached `s`.
-    match unsafe { read_as_of(read.block, s) } {
+    match unsafe { read_as_of(read.block, s, sleeps) } {
         AsOf::Newest(look, _) => look.word().same_value(read.seen()),
         AsOf::Older(Seen::Node(node, _)) => node == read.seen().node(),
-        AsOf::Older(Seen::Bits(_)) | AsOf::InHistory => false,
+        AsOf::Older(Seen::Bits(_)) | AsOf::InHistory | AsOf::Undecided(_) => false,
     }
 }

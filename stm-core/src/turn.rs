@@ -13,6 +13,9 @@
 //! the first has read, then it locked that after the first had validated it, hence draws later. If the second read what
 //! the first has written, it did so after the publication. A commit that fails after drawing gives its number up.
 //!
+//! One with a decider draws when that has said Commit: it still has everything locked that it has read or written, and the hooks
+//! of others do not wait for its decider.
+//!
 //! A transaction that only reads has no locks to draw under: it draws when it ends, so its hooks may come after those
 //! of a commit that it has not seen any more.
 //!

@@ -418,7 +418,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for a commit that is under way on this variable, briefly.
+    /// Waits for a commit that is under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -435,19 +435,22 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// assert_eq!(hint, 3);
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn glance(&self, tx: &mut Tx<'_>) -> T
     where
         T: Clone,
     {
+        tx.assert_undecided();
+        let origin = Origin::new("TVar::glance", Location::caller());
         // No word is locked by this thread while a body runs, so whoever holds the lock goes on without us.
-        tx.shielded(|tx| self.clone_newest(tx.pin(), record::no_read).1)
+        tx.shielded(|tx| self.clone_newest(tx.pin(), origin, record::no_read).1)
     }
 
     /// The newest value, outside of any transaction.
     ///
     /// # Blocking
     ///
-    /// Waits for a commit that is under way on this variable, briefly.
+    /// Waits for a commit that is under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -462,9 +465,10 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.alone("TVar::load", |_, pin| {
-            record::begin(&mut CallId::new(), 1, "TVar::load");
-            let value = self.clone_newest(pin, record::read).1;
+        let origin = Origin::new("TVar::load", Location::caller());
+        self.alone(origin, |_, pin| {
+            record::begin(&mut CallId::new(), 1, origin.name());
+            let value = self.clone_newest(pin, origin, record::read).1;
             record::committed();
             value
         })
@@ -474,7 +478,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     ///
     /// # Blocking
     ///
-    /// Waits for commits that are under way on this variable, briefly.
+    /// Waits for commits that are under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -487,14 +491,15 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[track_caller]
     pub fn store(&self, value: T) {
-        self.publish_alone("TVar::store", value, |_| (None, ()));
+        let origin = Origin::new("TVar::store", Location::caller());
+        self.publish_alone(origin, value, |_| (None, ()));
     }
 
     /// Writes `value` and gives the one that it replaced, outside of any transaction.
     ///
     /// # Blocking
     ///
-    /// Waits for commits that are under way on this variable, briefly.
+    /// Waits for commits that are under way on this variable, briefly; for one with a decider, until that has its answer.
     ///
     /// # Panics
     ///
@@ -511,30 +516,29 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.publish_alone("TVar::swap", value, |pin| {
-            let (read, old) = self.clone_newest(pin, record::read);
+        let origin = Origin::new("TVar::swap", Location::caller());
+        self.publish_alone(origin, value, |pin| {
+            let (read, old) = self.clone_newest(pin, origin, record::read);
             (Some(read), old)
         })
     }
 
     /// One variable's commit, again until it succeeds: `before` says what it reads and what it returns.
-    #[track_caller]
     fn publish_alone<R>(
         &self,
-        what: &'static str,
+        origin: Origin,
         value: T,
         before: impl Fn(&Pin) -> (Option<Read>, R),
     ) -> R {
-        let origin = Origin::new(what, Location::caller());
         let mut events: Vec<Event> = Vec::new();
         let mut attempt = 1;
         let mut call = CallId::new();
-        let (result, aftermath) = self.alone(what, |ctx, pin| {
+        let (result, aftermath) = self.alone(origin, |ctx, pin| {
             let pending = self.pending(value);
             // SAFETY: pinned; nothing below outlives the pin.
             let block = unsafe { self.handle.pinned() };
             if !pending.is_boxed() {
-                record::begin(&mut call, attempt, what);
+                record::begin(&mut call, attempt, origin.name());
                 let (read, result) = before(pin);
                 let write = Write::alone(block, pending, 0);
                 if let Alone::Published = commit_alone(pin, write, read.as_slice()) {
@@ -547,7 +551,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
             let mut log = Log::new();
             log.writes.stage_first(block, pending, NONE);
             loop {
-                record::begin(&mut call, attempt, what);
+                record::begin(&mut call, attempt, origin.name());
                 let (read, result) = before(pin);
                 log.reads.set(read);
                 let Err(cause) = commit(pin, &mut log) else {
@@ -557,11 +561,14 @@ impl<T: Send + Sync + 'static> TVar<T> {
                 };
                 record::conflict(cause);
                 shield::run(|| drop(result));
+                let behind = log.behind.take();
                 events.extend(sight::note_conflict(cause, log.blamed, attempt, origin));
-                if cause == Cause::GaveWay {
-                    priority::wait_for_release(None);
-                } else {
-                    contention::back_off(attempt);
+                match (cause, behind, log.blamed) {
+                    (Cause::GaveWay, ..) => priority::wait_for_release(None),
+                    (Cause::Undecided, Some(undecided), Some(over)) => {
+                        undecided.sleep(over, None, origin);
+                    }
+                    _ => contention::back_off(attempt),
                 }
                 attempt += 1;
             }
@@ -578,24 +585,27 @@ impl<T: Send + Sync + 'static> TVar<T> {
     }
 
     /// Pins and runs `f`, outside of any transaction.
-    #[track_caller]
-    fn alone<R>(&self, what: &'static str, f: impl FnOnce(&Context, &Pin) -> R) -> R {
-        let caller = Location::caller();
+    fn alone<R>(&self, origin: Origin, f: impl FnOnce(&Context, &Pin) -> R) -> R {
         context::with(|ctx| {
-            ctx.assert_outside(what, caller);
+            ctx.assert_outside(origin.name(), origin.location());
             let _single = record::Single::new();
             f(ctx, &ctx.pin())
         })
     }
 
     /// `note` is told what was seen.
-    fn clone_newest(&self, _pin: &Pin, note: impl Fn(Pinned, Word, Seen<'_>)) -> (Read, T)
+    fn clone_newest(
+        &self,
+        _pin: &Pin,
+        origin: Origin,
+        note: impl Fn(Pinned, Word, Seen<'_>),
+    ) -> (Read, T)
     where
         T: Clone,
     {
         // SAFETY: pinned, and used under that pin only.
         let block = unsafe { self.handle.pinned() };
-        let (look, seen) = read::sample_patiently(block);
+        let (look, seen) = read::sample_patiently(block, origin);
         note(block, look.word(), seen);
         let value = match seen {
             // SAFETY: V1.

@@ -12,13 +12,18 @@
 //!      └───────────────▶ ┌────────┐ ◀───────────┘
 //!                        │ Doomed │  every operation fails; the attempt ends as a conflict
 //!                        └────────┘
+//!  ┌────────┐ a decider says Commit   ┌─────────┐
+//!  │ Update │ ──────────────────────▶ │ Decided │  every operation panics; the attempt ends as a commit
+//!  └────────┘                         └─────────┘
 //! ```
 //!
 //! # Invariants
 //!
 //! - X1  A doomed attempt publishes nothing, waits for nothing and returns nothing, whatever its body says.
 //! - X2  In Snapshot mode the write set is empty, and `rv` is the snapshot's time.
-//! - X3  A `Ref<'t>` points into what the attempt's pin or its log keeps alive; both outlive `'t`.
+//! - X3  A `Ref<'t>` points into what the attempt's pin or its log keeps alive; both outlive `'t`. (What a decided attempt has
+//!   published passes from the one to the other.)
+//! - X4  A decided attempt has committed; nothing that its body does afterwards changes that.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -42,6 +47,8 @@ pub(crate) enum Mode {
     Update,
     Snapshot,
     Doomed,
+    /// Its decider has said Commit, and so it has been done.
+    Decided,
 }
 
 /// A transaction in progress, given to the body by [`atomically`](crate::atomically) and its kin.
@@ -83,7 +90,7 @@ pub(crate) enum Verdict {
     RolledBack,
     /// Thrown away; run again.
     Conflict(Cause),
-    /// Thrown away; run again when the registration is woken.
+    /// Thrown away, for a change to come or an undecided commit in the way; run again when the registration is woken.
     Wait(Box<Registration>),
     /// Thrown away at once, because what it waits for has happened.
     Changed,
@@ -91,6 +98,8 @@ pub(crate) enum Verdict {
     NothingToWaitFor,
     /// The body, or a function of its at commit, unwound.
     Unwound,
+    /// Its decider has said Commit; then the body unwound.
+    Decided,
 }
 
 impl<'t> Tx<'t> {
@@ -128,7 +137,8 @@ impl<'t> Tx<'t> {
             Start::Update => {}
             Start::TrackedSnapshot => self.track(),
             Start::Holder(tenure) => {
-                self.log.holder = Holder::begin(tenure, self.call.tries_as_holder());
+                let origin = self.call.origin.expect("it has failed before");
+                self.log.holder = Holder::begin(tenure, self.call.tries_as_holder(), origin);
                 if self.log.holder.is_some() {
                     // Every read goes the long way, which announces it.
                     self.log.writes.slow_down();
@@ -169,9 +179,12 @@ impl<'t> Tx<'t> {
     /// X1. Keeps the first cause.
     #[cold]
     pub(crate) fn doom(&mut self, cause: Cause) -> Control {
-        self.mode = Mode::Doomed;
-        self.log.writes.slow_down();
-        self.cause.get_or_insert(cause);
+        // X4.
+        if self.mode != Mode::Decided {
+            self.mode = Mode::Doomed;
+            self.log.writes.slow_down();
+            self.cause.get_or_insert(cause);
+        }
         Control::CONFLICT
     }
 
@@ -191,13 +204,22 @@ impl<'t> Tx<'t> {
         result
     }
 
-    /// May the body write? Not when doomed, and not as a snapshot.
+    /// May the body write? Not when doomed, and not as a snapshot. Panics when decided (E4).
     #[inline(always)]
     pub(crate) fn check_writable(&mut self) -> Result<(), Control> {
         match self.mode {
             Mode::Update => Ok(()),
             Mode::Snapshot => Err(self.wrote_in_snapshot()),
             Mode::Doomed => Err(Control::CONFLICT),
+            Mode::Decided => self.refuse_when_decided(),
+        }
+    }
+
+    /// Nothing that the body does any more may be wanted of this attempt (E4).
+    #[inline(always)]
+    pub(crate) fn assert_undecided(&self) {
+        if self.mode == Mode::Decided {
+            self.refuse_when_decided();
         }
     }
 
@@ -245,8 +267,11 @@ impl<'t> Tx<'t> {
 
     #[inline(never)]
     fn commit_untidy(&mut self) -> Result<(), Cause> {
-        if self.mode == Mode::Doomed {
-            return Err(self.cause());
+        match self.mode {
+            Mode::Doomed => return Err(self.cause()),
+            // X4.
+            Mode::Decided => return Ok(()),
+            Mode::Update | Mode::Snapshot => {}
         }
         if self.log.is_read_only() {
             self.log.hooks.draw_turn();
@@ -258,21 +283,44 @@ impl<'t> Tx<'t> {
 
     /// The body returned an error of its own: its writes are dropped, its reads were consistent (T1).
     #[cold]
-    pub(crate) fn roll_back(&mut self) -> Verdict {
+    pub(crate) fn roll_back(&mut self, waiter: impl FnOnce() -> Waiter) -> Verdict {
         if self.mode == Mode::Doomed {
-            return Verdict::Conflict(self.cause());
+            return self.conflict(self.cause(), waiter);
         }
         Verdict::RolledBack
+    }
+
+    /// The body has unwound.
+    #[cold]
+    pub(crate) fn unwound(&self) -> Verdict {
+        match self.mode {
+            Mode::Decided => Verdict::Decided,
+            _ => Verdict::Unwound,
+        }
+    }
+
+    /// The attempt is thrown away over `cause`. Behind an undecided commit the call sleeps until that is decided.
+    #[cold]
+    pub(crate) fn conflict(&mut self, cause: Cause, waiter: impl FnOnce() -> Waiter) -> Verdict {
+        match self.log.behind.take() {
+            Some(undecided) if cause == Cause::Undecided => {
+                self.note_conflict(cause);
+                let over = self.log.blamed.expect("noted with what was in the way");
+                let registration = Registration::behind(waiter(), undecided, over);
+                Verdict::Wait(Box::new(registration))
+            }
+            _ => Verdict::Conflict(cause),
+        }
     }
 
     /// The body returned `control`.
     #[cold]
     pub(crate) fn stop(&mut self, control: Control, waiter: impl FnOnce() -> Waiter) -> Verdict {
         if self.mode == Mode::Doomed {
-            return Verdict::Conflict(self.cause());
+            return self.conflict(self.cause(), waiter);
         }
         if control.kind() == Kind::Conflict {
-            return Verdict::Conflict(Cause::Foreign);
+            return self.conflict(Cause::Foreign, waiter);
         }
         // Whatever drove this attempt into a snapshot is over when the body runs again over a changed state.
         if self.call.start == Start::TrackedSnapshot {

@@ -7,33 +7,53 @@
 //!
 //! Equality of words is equality of values (W3).
 
+use std::sync::Arc;
+
 use crate::block::Pinned;
 use crate::cause::Cause;
 use crate::contention::{Limit, Patience, Waiting};
 use crate::log::{Read, WriteSet};
+use crate::undecided::{self, Undecided};
 use crate::word::Word;
 
 /// What is not as it should be, and over which variable.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) cause: Cause,
     pub(crate) over: Pinned,
+    /// What to wait for: of [`Cause::Undecided`].
+    pub(crate) behind: Option<Arc<Undecided>>,
+}
+
+impl Failure {
+    pub(crate) const fn new(cause: Cause, over: Pinned) -> Self {
+        Self {
+            cause,
+            over,
+            behind: None,
+        }
+    }
+
+    pub(crate) const fn undecided(behind: Arc<Undecided>, over: Pinned) -> Self {
+        Self {
+            cause: Cause::Undecided,
+            over,
+            behind: Some(behind),
+        }
+    }
 }
 
 /// For a reader: every read still holds, at some moment during this call.
 ///
 /// # Errors
 ///
-/// [`Cause::ReadChanged`], or [`Cause::ReadLocked`] if patience ended.
+/// [`Cause::ReadChanged`]; [`Cause::ReadLocked`] if patience ended; [`Cause::Undecided`].
 #[inline]
 pub(crate) fn by_reader(reads: &[Read], limit: Limit) -> Result<(), Failure> {
     for read in reads {
         // SeqCst (in `sample`): after the newer value was read; see `AtomicWord::sample`.
         if !read.block.look().word().same_value(read.seen()) {
-            still_holds(read, limit).map_err(|cause| Failure {
-                cause,
-                over: read.block,
-            })?;
+            still_holds(read, limit)?;
         }
     }
     Ok(())
@@ -41,18 +61,22 @@ pub(crate) fn by_reader(reads: &[Read], limit: Limit) -> Result<(), Failure> {
 
 /// The slow half of `by_reader`: the word differs, perhaps by its lock only.
 #[cold]
-fn still_holds(read: &Read, limit: Limit) -> Result<(), Cause> {
+fn still_holds(read: &Read, limit: Limit) -> Result<(), Failure> {
     let mut waiting = Waiting::up_to(limit);
     loop {
         let now = read.block.look().word();
         if !now.settled().same_value(read.seen()) {
-            return Err(Cause::ReadChanged);
+            return Err(Failure::new(Cause::ReadChanged, read.block));
         }
         if !now.is_locked() {
             return Ok(());
         }
-        if waiting.round() == Patience::Spent {
-            return Err(Cause::ReadLocked);
+        match waiting.round(read.block) {
+            Patience::Left => {}
+            Patience::Spent => return Err(Failure::new(Cause::ReadLocked, read.block)),
+            Patience::Undecided(undecided) => {
+                return Err(Failure::undecided(undecided, read.block));
+            }
         }
     }
 }
@@ -63,7 +87,7 @@ fn still_holds(read: &Read, limit: Limit) -> Result<(), Cause> {
 ///
 /// # Errors
 ///
-/// [`Cause::CommitChanged`].
+/// [`Cause::CommitChanged`]; [`Cause::Undecided`].
 #[inline(always)]
 pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet, limit: Limit) -> Result<(), Failure> {
     for read in reads {
@@ -71,14 +95,26 @@ pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet, limit: Limit) -> R
         if now.same_value(read.seen()) || locked_by_us(read, now, writes) {
             continue;
         }
-        if limit == Limit::Bounded || still_holds(read, limit).is_err() {
-            return Err(Failure {
-                cause: Cause::CommitChanged,
-                over: read.block,
-            });
-        }
+        holds_for_committer(read, limit)?;
     }
     Ok(())
+}
+
+/// The word differs, and the lock is not ours. Others wait for what we have locked, so there is no sleep here.
+#[cold]
+fn holds_for_committer(read: &Read, limit: Limit) -> Result<(), Failure> {
+    let undecided = if limit == Limit::Bounded {
+        undecided::on(read.block)
+    } else {
+        match still_holds(read, limit) {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure.behind,
+        }
+    };
+    Err(match undecided {
+        Some(undecided) => Failure::undecided(undecided, read.block),
+        None => Failure::new(Cause::CommitChanged, read.block),
+    })
 }
 
 /// The rest: a lock of ours on what was not read last before it was written (the locking took care of those).

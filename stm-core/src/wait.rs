@@ -50,6 +50,7 @@ use crate::shield;
 use crate::sync::{
     AtomicU32, Mutex, Ordering, Thread, current_thread, park, park_timeout, statics,
 };
+use crate::undecided::Undecided;
 use crate::word::Announce;
 
 const SHARDS: usize = if cfg!(loom) { 1 } else { 64 };
@@ -153,6 +154,8 @@ pub(crate) struct Waiter {
 const WRITTEN: u32 = 1;
 /// By an alarm.
 const TIME_OVER: u32 = 2;
+/// By the end of an undecided commit.
+pub(crate) const DECIDED: u32 = 3;
 
 impl fmt::Debug for Waiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,6 +207,10 @@ impl Waiter {
         }
     }
 
+    pub(crate) const fn is_a_task(&self) -> bool {
+        matches!(self.sleeper, Sleeper::Task(_))
+    }
+
     /// How the wait ended, once it has. Relaxed: for reports.
     pub(crate) fn wake_reason(&self) -> WakeReason {
         match self.woken.load(Ordering::Relaxed) {
@@ -219,7 +226,7 @@ impl Waiter {
 
     /// Runs the task's waker, which is user code: the caller shields it, so that one that panics does not keep the others
     /// asleep.
-    fn wake(&self, how: u32) {
+    pub(crate) fn wake(&self, how: u32) {
         // AcqRel: the Release half pairs with `is_woken`.
         if self.woken.swap(how, Ordering::AcqRel) != 0 {
             return;
@@ -244,7 +251,7 @@ impl Waiter {
     }
 
     /// As [`Waiter::sleep`], not beyond `end`.
-    fn sleep_until(&self, end: Instant) {
+    pub(crate) fn sleep_until(&self, end: Instant) {
         while !self.is_woken() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -269,6 +276,8 @@ impl Waiter {
 pub(crate) struct Registration {
     waiter: Arc<Waiter>,
     on: Vec<BlockHandle>,
+    /// What it waits for instead of a change, if that is it.
+    behind: Option<Arc<Undecided>>,
     /// The wait ends at this moment if nothing ends it before.
     until: Option<Instant>,
     /// Rings then, for a task.
@@ -287,6 +296,15 @@ pub(crate) enum Register {
     NothingToWaitFor,
 }
 
+/// Why a call waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reason {
+    /// Its body asked for it.
+    Retry,
+    /// An undecided commit was in the way: a conflict, with what follows from one.
+    Undecided,
+}
+
 impl Registration {
     /// Registers `waiter` for every variable in `reads`, steps (a) and (b). Called pinned.
     ///
@@ -299,6 +317,7 @@ impl Registration {
         let mut this = Self {
             waiter: Arc::new(waiter),
             on: Vec::with_capacity(once.len()),
+            behind: None,
             until,
             alarm: None,
         };
@@ -318,6 +337,27 @@ impl Registration {
             return Register::NothingToWaitFor;
         }
         Register::Asleep(this)
+    }
+
+    /// Has `waiter` wait for an undecided commit that was in the way, over this variable.
+    pub(crate) fn behind(waiter: Waiter, undecided: Arc<Undecided>, over: Pinned) -> Self {
+        let waiter = Arc::new(waiter);
+        undecided.enter(&waiter, over);
+        Self {
+            waiter,
+            on: Vec::new(),
+            behind: Some(undecided),
+            until: None,
+            alarm: None,
+        }
+    }
+
+    /// Why it waits.
+    pub(crate) fn reason(&self) -> Reason {
+        match self.behind {
+            None => Reason::Retry,
+            Some(_) => Reason::Undecided,
+        }
     }
 
     pub(crate) fn waiter(&self) -> &Waiter {
@@ -361,6 +401,9 @@ impl Drop for Registration {
     fn drop(&mut self) {
         for handle in &self.on {
             TABLE.remove(handle.address(), &self.waiter);
+        }
+        if let Some(undecided) = &self.behind {
+            undecided.leave(&self.waiter);
         }
     }
 }

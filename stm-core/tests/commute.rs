@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use common::fire::{Boxed, collect_until, elsewhere, panic_of, tick};
 use common::{Value, on_threads, watched};
+use stm_core::diagnostics::stats;
 use stm_core::{TVar, Tx, abort, atomically, in_transaction, retry, snapshot, try_atomically};
 
 fn add<T: Value>(n: i64) -> impl Fn(&T) -> T + Send + 'static {
@@ -288,7 +289,7 @@ fn hot_counter_does_not_abort() {
         });
         let all = (THREADS * each) as i64;
         assert_eq!((word.load(), *boxed.load(), mixed.load()), (all, all, all));
-        assert_eq!(most.load(Ordering::Relaxed), 1);
+        assert_eq!(most.load(Ordering::Relaxed), 1, "{}", stats());
     });
 }
 

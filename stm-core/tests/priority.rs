@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_types, reason = "tests stand outside of the models")]
 
 mod common;
+#[path = "common/failures.rs"]
+mod failures;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use common::fire::{elsewhere, under_fire};
 use common::{Rng, Value, block_on, on_threads, seed, watched};
+use failures::FAILURES;
 use stm_core::{Stopped, TVar, Transaction, Tx, atomically, atomically_async, retry, snapshot};
 
 /// Attempts within which every elder gets through. Twelve failures, then the token; beyond that only leases that end too
@@ -165,7 +168,7 @@ fn while_held(mine: &TVar<i64>, beside: impl FnOnce()) -> u32 {
             let mut told = Some(tell_inside);
             atomically(|tx| {
                 let n = mine.read(tx)?;
-                if tx.attempt() <= 12 {
+                if tx.attempt() <= FAILURES {
                     elsewhere(|| mine.store(n + 1));
                 } else if let Some(tell) = told.take() {
                     tell.send(()).unwrap();
@@ -222,7 +225,7 @@ fn who_gives_way_keeps_its_deadline() {
             mine.store(4000);
         });
         assert!(
-            attempts > 13,
+            attempts > FAILURES + 1,
             "the lease ran out, so the holder had to begin again: {attempts}"
         );
         assert_eq!(mine.load(), 4000);
@@ -238,7 +241,7 @@ fn holder_retries() {
             let asked = AtomicBool::new(false);
             let body = |tx: &mut Tx<'_>| {
                 let n = x.read(tx)?;
-                if tx.attempt() <= 12 {
+                if tx.attempt() <= FAILURES {
                     elsewhere(|| x.store(n + 1));
                     x.write(tx, n)?;
                     return Ok(0);
@@ -261,7 +264,7 @@ fn holder_retries() {
                     x.write(tx, n + 1)?;
                     door.write(tx, true)
                 });
-                assert!(waiting.join().unwrap() > 12);
+                assert!(waiting.join().unwrap() > FAILURES);
             });
         }
     });
@@ -273,17 +276,19 @@ fn holder_joins() {
     watched("holder_joins", || {
         let x = TVar::new(0i64);
         let joined = AtomicU32::new(0);
+        let last = FAILURES + 4;
         let attempts = atomically(|tx| {
             let n = x.read(tx)?;
-            if tx.attempt() <= 16 {
-                // From the thirteenth on it holds the token, and this other one is stopped by it.
+            if tx.attempt() <= last {
+                // Beyond `FAILURES` it holds the token, and this other one is stopped by it.
                 elsewhere(|| atomically(|tx| x.modify(tx, |n| n + 1)));
                 joined.fetch_add(1, Ordering::Relaxed);
             }
             x.write(tx, n + 1)?;
             Ok(tx.attempt())
         });
-        assert_eq!((attempts, joined.into_inner(), x.load()), (17, 16, 17));
+        assert_eq!((attempts, joined.into_inner()), (last + 1, last));
+        assert_eq!(x.load(), i64::from(last) + 1);
     });
 }
 
@@ -304,9 +309,9 @@ fn failing(n: u32, x: &TVar<i64>, mut more: impl FnMut(&mut Tx<'_>)) {
 fn holder_joins_one_who_wants_the_token() {
     watched("holder_joins_claimant", || {
         let (x, y) = (TVar::new(0), TVar::new(0));
-        failing(12, &x, |tx| {
-            if tx.attempt() == 13 {
-                elsewhere(|| failing(14, &y, |_| ()));
+        failing(FAILURES, &x, |tx| {
+            if tx.attempt() == FAILURES + 1 {
+                elsewhere(|| failing(FAILURES + 2, &y, |_| ()));
             }
         });
     });
@@ -317,10 +322,10 @@ fn holder_joins_one_who_wants_the_token() {
 fn an_abort_hook_of_the_holder_may_want_the_token() {
     watched("holder_abort_hook", || {
         let (x, y) = (TVar::new(0), TVar::new(0));
-        failing(14, &x, |tx| {
-            if tx.attempt() == 14 {
+        failing(FAILURES + 2, &x, |tx| {
+            if tx.attempt() == FAILURES + 2 {
                 let y = y.clone();
-                tx.on_abort(move || failing(14, &y, |_| ()));
+                tx.on_abort(move || failing(FAILURES + 2, &y, |_| ()));
             }
         });
     });
@@ -343,11 +348,11 @@ fn a_result_whose_drop_panics_leaves_the_token() {
                 let v = x.read(tx)?;
                 elsewhere(|| x.store(v + 1));
                 x.write(tx, v + 100)?;
-                Ok(Explodes(tx.attempt() == 14))
+                Ok(Explodes(tx.attempt() == FAILURES + 2))
             });
         });
         assert!(message.contains("on purpose"), "{message}");
-        failing(14, &x, |_| ());
+        failing(FAILURES + 2, &x, |_| ());
     });
 }
 
@@ -368,7 +373,7 @@ fn wakers_of_those_who_wait_for_the_token_run_outside() {
             let y = y.clone();
             atomically_async(move |tx| {
                 let v = y.read(tx)?;
-                if tx.attempt() <= 12 {
+                if tx.attempt() <= FAILURES {
                     elsewhere(|| y.store(v + 1));
                 }
                 y.write(tx, v + 100)
@@ -405,7 +410,7 @@ fn the_token_comes_back() {
             x.write(tx, n)
         };
         for _ in 0..3 {
-            let limited = Transaction::new().max_attempts(14);
+            let limited = Transaction::new().max_attempts(FAILURES + 2);
             assert_eq!(limited.run(fails), Err(Stopped::TooManyAttempts));
             assert_eq!(
                 block_on(limited.run_async(fails)),
@@ -413,14 +418,14 @@ fn the_token_comes_back() {
             );
             common::fire::panic_of(|| {
                 atomically(|tx| {
-                    if tx.attempt() == 14 {
+                    if tx.attempt() == FAILURES + 2 {
                         panic!("as a holder");
                     }
                     fails(tx)
                 });
             });
             let refused = Transaction::new().try_run(|tx| {
-                if tx.attempt() == 14 {
+                if tx.attempt() == FAILURES + 2 {
                     return stm_core::abort::<(), _>("as a holder");
                 }
                 Ok(fails(tx)?)
@@ -430,6 +435,6 @@ fn the_token_comes_back() {
         // Were it still held, this elder would stand in line for ever.
         let most = AtomicU32::new(0);
         let attempts = while_held(&x, || {});
-        assert!(attempts >= 13, "{attempts} {most:?}");
+        assert!(attempts > FAILURES, "{attempts} {most:?}");
     });
 }

@@ -1,71 +1,146 @@
 //! stm-core and stm-collections beside their peers: all contenders of a workload in one run, by turns, checked.
-#![forbid(unsafe_code)]
 
-mod audits;
-mod interleave;
+mod adapters;
+#[cfg(test)]
+#[path = "../../../stm-core/tests/common/mod.rs"]
+mod common;
 mod maps;
+mod memory;
+mod options;
 mod queues;
+mod report;
+mod workloads;
 
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use interleave::Effort;
+use clap::Parser;
+use stm_benches::measure::interleave::Outcome;
 
-const HELP: &str = "\
-Measures stm-core and stm-collections beside their peers.
-
-usage: stm-peers [--quick] [WORKLOAD ...]
-
-  WORKLOAD   audits   consistent sums beside a transferring thread: crates stm, fast-stm
-             maps     TMap beside Mutex<HashMap>, DashMap, papaya and maps built on fast-stm
-             queues   TQueue and TBQueue beside crossbeam's
-             (all, if none is named)
-  --quick    fewer and shorter rounds, under two minutes: for a look, not for figures
-
-Only the ratios of one run count. Exits with 1 if anybody's results were wrong, 2 on bad usage.";
-
-type Workload = (&'static str, fn(Effort) -> usize);
-
-const WORKLOADS: [Workload; 3] = [
-    ("audits", audits::run),
-    ("maps", maps::run),
-    ("queues", queues::run),
-];
+use options::{Mode, Options};
+use report::machine::Machine;
+use report::{Report, json, markdown, plots, table, targets};
+use workloads::Workload;
 
 fn main() -> ExitCode {
-    let mut effort = Effort {
-        rounds: 7,
-        time: Duration::from_millis(400),
+    let options = Options::parse();
+    match options.mode() {
+        Mode::BytesOf { name, wide } => match memory::probe(&name, wide) {
+            Ok(bytes) => {
+                println!("{bytes}");
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        Mode::List => {
+            for workload in workloads::ALL {
+                println!("{:14}{}", workload.name, workload.about);
+                for case in (workload.cases)() {
+                    println!(
+                        "{:16}{}, {} contenders",
+                        "",
+                        case.name,
+                        case.contenders.len()
+                    );
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        Mode::Measure => measure(&options),
+    }
+}
+
+fn measure(options: &Options) -> ExitCode {
+    let chosen = options.chosen();
+    let report = Report {
+        machine: Machine::this(),
+        effort: options.effort(),
+        outcomes: run(&chosen, options),
     };
-    let mut chosen = Vec::new();
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "-h" | "--help" => {
-                println!("{HELP}");
-                return ExitCode::SUCCESS;
+    print!("{}", table::losses(&report));
+    println!();
+    print!("{}", table::targets(&targets::compare(&report)));
+    if let Some(folder) = options.folder() {
+        if let Err(why) = write(&report, &chosen, &folder) {
+            eprintln!(
+                "stm-peers: the report cannot be written: {why}; name another folder with --out"
+            );
+            return ExitCode::FAILURE;
+        }
+        eprintln!("wrote measurements.md and the folder measurements");
+    } else {
+        eprintln!(
+            "no files written: only a run of everything with the standard effort is for keeping, or name a folder with --out"
+        );
+    }
+    let mut failed = ExitCode::SUCCESS;
+    for (outcome, entry, what) in report.wrong() {
+        eprintln!(
+            "WRONG: {}: {}: {}: {what}",
+            outcome.workload, outcome.name, entry.name
+        );
+        failed = ExitCode::FAILURE;
+    }
+    failed
+}
+
+fn run(chosen: &[&Workload], options: &Options) -> Vec<Outcome> {
+    let effort = options.effort();
+    let mut stderr = std::io::stderr();
+    let on_terminal = stderr.is_terminal();
+    let mut outcomes = Vec::new();
+    for (number, workload) in (1..).zip(chosen) {
+        let cases = (workload.cases)();
+        let count = cases.len();
+        for (at, case) in (1..).zip(cases) {
+            let place = format!(
+                "[{number}/{}] {} {at}/{count}: {}",
+                chosen.len(),
+                workload.name,
+                case.name
+            );
+            if !on_terminal {
+                eprintln!("{place}");
             }
-            "--quick" => {
-                effort = Effort {
-                    rounds: 3,
-                    time: Duration::from_millis(100),
+            let outcome = case.measure(effort, |round, who| {
+                if on_terminal {
+                    // A terminal that is gone takes nothing from the figures.
+                    let _ = write!(
+                        stderr,
+                        "\r\x1b[K{place}, round {round}/{}: {who}",
+                        effort.rounds
+                    );
+                    let _ = stderr.flush();
                 }
+            });
+            if on_terminal {
+                eprint!("\r\x1b[K");
             }
-            name => match WORKLOADS.iter().find(|(known, _)| *known == name) {
-                Some(workload) => chosen.push(workload),
-                None => {
-                    eprintln!("stm-peers: there is no workload or option `{name}`\n\n{HELP}");
-                    return ExitCode::from(2);
-                }
-            },
+            println!("{}", table::case(&outcome));
+            outcomes.push(outcome);
         }
     }
-    if chosen.is_empty() {
-        chosen.extend(&WORKLOADS);
+    outcomes
+}
+
+fn write(report: &Report, chosen: &[&Workload], folder: &Path) -> std::io::Result<()> {
+    let plots_folder = folder.join(markdown::FOLDER);
+    std::fs::create_dir_all(&plots_folder)?;
+    std::fs::write(
+        folder.join("measurements.md"),
+        markdown::page(report, chosen),
+    )?;
+    std::fs::write(plots_folder.join("measurements.json"), json::text(report))?;
+    for workload in chosen {
+        let of_it = |outcome: &&Outcome| outcome.workload == workload.name;
+        let outcomes: Vec<_> = report.outcomes.iter().filter(of_it).collect();
+        if let Some(svg) = plots::workload(&outcomes) {
+            std::fs::write(plots_folder.join(format!("{}.svg", workload.name)), svg)?;
+        }
     }
-    let broken: usize = chosen.iter().map(|(_, run)| run(effort)).sum();
-    if broken > 0 {
-        eprintln!("{broken} results were wrong; their rates mean nothing");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    Ok(())
 }

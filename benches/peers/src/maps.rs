@@ -1,15 +1,17 @@
 //! Maps of 100 000 keys: single operations beside maps that do not compose, moves between two maps beside another STM, and a scan
 //! beside a writer.
+//!
+//! Checked: look-ups find what is there; at the end there are as many keys as at the beginning; scans see no half of an update.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use stm_benches::measure::interleave::{Case, Contender, Metric, Side, Turn, Unit};
+use stm_benches::measure::rng::Rng;
+use stm_benches::measure::threads::{self, Amount};
 use stm_collections::TMap;
 use stm_core::{atomically, snapshot};
-
-use crate::interleave::{Contender, Effort, Measured, Rng, compare, rate};
 
 const KEYS: u64 = 100_000;
 
@@ -112,39 +114,38 @@ fn filled<M: Map>() -> M {
     map
 }
 
-fn singles<M: Map>(map: &M, threads: usize, mix: Mix, time: Duration) -> Measured {
-    let state = |thread| (Rng::new(thread), thread as u64, 0u64);
-    let per_second = rate(threads, time, state, |(rng, thread, turn)| {
-        // Even keys of this thread's residue class come and go, and are back at the end of a pair.
-        let extra = |rng: &mut Rng| KEYS + *thread + threads as u64 * rng.below(KEYS);
-        match mix {
-            Mix::Get => {
-                let key = rng.below(KEYS);
-                assert_eq!(map.get(key), Some(key));
-            }
-            Mix::InsertRemove => {
+fn singles<M: Map>(map: &M, threads: usize, mix: Mix, time: Duration) -> Turn {
+    let (ran, states) = threads::run(
+        threads,
+        Amount::For(time),
+        64,
+        |thread| (Rng::new(thread), thread as u64, 0u64, 0u64),
+        |(rng, thread, turn, wrong), _| {
+            // Each thread has extra keys of its own, which come and go.
+            let extra = |rng: &mut Rng| KEYS + *thread + threads as u64 * rng.below(KEYS);
+            *turn += 1;
+            let update = match mix {
+                Mix::Get => false,
+                Mix::InsertRemove => true,
+                Mix::MostlyGet => turn.is_multiple_of(10),
+            };
+            if update {
                 let key = extra(rng);
                 map.insert(key, key);
                 map.remove(key);
+            } else {
+                let key = rng.below(KEYS);
+                *wrong += u64::from(map.get(key) != Some(key));
             }
-            Mix::MostlyGet => {
-                *turn += 1;
-                if *turn % 10 == 0 {
-                    let key = extra(rng);
-                    map.insert(key, key);
-                    map.remove(key);
-                } else {
-                    let key = rng.below(KEYS);
-                    assert_eq!(map.get(key), Some(key));
-                }
-            }
-        }
-    });
-    let len = map.len();
-    Measured {
-        per_second,
-        broke: (len != KEYS as usize).then(|| format!("{len} keys where {KEYS} should be")),
+        },
+    );
+    let (len, wrong) = (map.len(), states.iter().map(|state| state.3).sum::<u64>());
+    if len != KEYS as usize || wrong > 0 {
+        return Err(format!(
+            "{len} keys where {KEYS} should be, {wrong} wrong look-ups"
+        ));
     }
+    Ok(vec![ran.rate()])
 }
 
 /// Two maps between which keys move, one transaction each.
@@ -203,19 +204,19 @@ impl Moves for Whole {
     }
 }
 
-/// The body saw half of somebody's commit: the key was in neither map. Its commit would fail, so it writes nothing.
+/// The body saw half of somebody's commit: the key was in neither map. Its commit will fail, so it writes nothing.
 fn half_seen() -> fast_stm::StmClosureResult<()> {
-    HALF_SEEN.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
-static HALF_SEEN: AtomicUsize = AtomicUsize::new(0);
+/// The entries whose keys have the same hash.
+type Bucket = fast_stm::TVar<Vec<(u64, u64)>>;
 
 /// A `TVar` for each bucket, in a table that never grows.
-struct Bucketed([Vec<fast_stm::TVar<Vec<(u64, u64)>>>; 2]);
+struct Bucketed([Vec<Bucket>; 2]);
 
 impl Bucketed {
-    fn bucket(&self, map: usize, key: u64) -> &fast_stm::TVar<Vec<(u64, u64)>> {
+    fn bucket(&self, map: usize, key: u64) -> &Bucket {
         let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         &self.0[map][hash as usize % self.0[map].len()]
     }
@@ -255,112 +256,144 @@ impl Moves for Bucketed {
     }
 }
 
-fn moves<M: Moves>(maps: &M, threads: usize, time: Duration) -> Measured {
-    let per_second = rate(threads, time, Rng::new, |rng| maps.shift(rng.below(KEYS)));
+fn moves<M: Moves>(maps: &M, threads: usize, time: Duration) -> Turn {
+    let (ran, _) = threads::run(threads, Amount::For(time), 16, Rng::new, |rng, _| {
+        maps.shift(rng.below(KEYS));
+    });
     let total = maps.total();
-    Measured {
-        per_second,
-        broke: (total != KEYS as usize).then(|| format!("{total} keys where {KEYS} should be")),
+    if total != KEYS as usize {
+        return Err(format!("{total} keys where {KEYS} should be"));
     }
+    Ok(vec![ran.rate()])
+}
+
+enum Role {
+    Writer(Rng, u64),
+    Scanner { scans: u64, wrong: u64 },
 }
 
 /// How a writer fares alone, and beside somebody who scans the whole map in snapshots.
-fn writer(map: &TMap<u64, u64>, scanned: bool, time: Duration) -> Measured {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    let over = AtomicBool::new(false);
-    let (mut scans, mut wrong) = (0, 0);
-    let per_second = std::thread::scope(|scope| {
-        let scanning = scanned.then(|| {
-            scope.spawn(|| {
-                let (mut scans, mut wrong) = (0u64, 0u64);
-                while !over.load(Ordering::Relaxed) {
+fn updates(map: &TMap<u64, u64>, scanned: bool, time: Duration) -> Turn {
+    let (ran, roles) = threads::run(
+        1 + usize::from(scanned),
+        Amount::For(time),
+        1,
+        |thread| match thread {
+            0 => Role::Writer(Rng::new(thread), 0),
+            _ => Role::Scanner { scans: 0, wrong: 0 },
+        },
+        |role, _| match role {
+            Role::Writer(rng, writes) => {
+                let [a, b] = [rng.below(KEYS), rng.below(KEYS)];
+                atomically(|tx| {
+                    let from = map.get(tx, &a)?.expect("never removed");
+                    map.insert(tx, a, from.wrapping_sub(1))?;
+                    let to = map.get(tx, &b)?.expect("never removed");
+                    map.insert(tx, b, to.wrapping_add(1)).map(drop)
+                });
+                *writes += 1;
+            }
+            Role::Scanner { scans, wrong } => {
+                let sum = snapshot(|s| {
                     let mut sum = 0u64;
-                    snapshot(|s| {
-                        sum = 0;
-                        map.for_each(s, |_, value| sum = sum.wrapping_add(*value))
-                    });
-                    scans += 1;
-                    // Each write takes from one key what it gives to another.
-                    wrong += u64::from(sum != KEYS * (KEYS - 1) / 2);
-                }
-                (scans, wrong)
-            })
-        });
-        let per_second = rate(1, time, Rng::new, |rng| {
-            let (a, b) = (rng.below(KEYS), rng.below(KEYS));
-            atomically(|tx| {
-                let from = map.get(tx, &a)?.expect("never removed");
-                map.insert(tx, a, from.wrapping_sub(1))?;
-                let to = map.get(tx, &b)?.expect("never removed");
-                map.insert(tx, b, to.wrapping_add(1)).map(drop)
-            });
-        });
-        over.store(true, Ordering::Relaxed);
-        if let Some(scanning) = scanning {
-            (scans, wrong) = scanning.join().expect("scans do not panic");
+                    map.for_each(s, |_, value| sum = sum.wrapping_add(*value))?;
+                    Ok(sum)
+                });
+                *scans += 1;
+                // Each update takes from one key what it gives to another.
+                *wrong += u64::from(sum != KEYS * (KEYS - 1) / 2);
+            }
+        },
+    );
+    let mut updates = 0;
+    for role in roles {
+        match role {
+            Role::Writer(_, writes) => updates += writes,
+            Role::Scanner { wrong: 0, .. } => {}
+            Role::Scanner { scans, wrong } => {
+                return Err(format!("{wrong} of {scans} scans saw half an update"));
+            }
         }
-        per_second
-    });
-    if scanned {
-        println!("  ({scans} scans of {KEYS} keys went by, {wrong} of them wrong)");
     }
-    Measured {
-        per_second,
-        broke: (wrong > 0).then(|| format!("{wrong} scans saw half a transfer")),
+    Ok(vec![ran.rate_of(updates)])
+}
+
+fn single<M: Map + 'static>(name: &str, threads: usize, mix: Mix) -> Contender<'static> {
+    let mut map = None;
+    Contender::new(name, move |time| {
+        singles(map.get_or_insert_with(filled::<M>), threads, mix, time)
+    })
+}
+
+fn moving<M: Moves + 'static>(name: &str, threads: usize) -> Contender<'static> {
+    let mut maps = None;
+    Contender::new(name, move |time| {
+        moves(maps.get_or_insert_with(M::new), threads, time)
+    })
+}
+
+fn updating(name: &str, scanned: bool) -> Contender<'static> {
+    let mut map = None;
+    Contender::new(name, move |time| {
+        updates(map.get_or_insert_with(filled::<TMap<_, _>>), scanned, time)
+    })
+}
+
+fn case(name: String, what: &'static str, contenders: Vec<Contender<'static>>) -> Case<'static> {
+    Case {
+        workload: "maps",
+        name,
+        metrics: vec![Metric {
+            name: what,
+            unit: Unit::PerSecond,
+        }],
+        contenders,
     }
 }
 
-pub fn run(effort: Effort) -> usize {
-    let std = filled::<Mutex<HashMap<u64, u64>>>();
-    let ours = filled::<TMap<u64, u64>>();
-    let dash = filled::<dashmap::DashMap<u64, u64>>();
-    let papaya = filled::<papaya::HashMap<u64, u64>>();
-    let mut broken = 0;
+/// The cases of the workload.
+pub fn cases() -> Vec<Case<'static>> {
+    let mut cases = Vec::new();
     for (what, mix) in [
         ("get", Mix::Get),
         ("insert + remove", Mix::InsertRemove),
         ("9 gets : 1 insert + remove", Mix::MostlyGet),
     ] {
         for threads in [1, 2] {
-            broken += compare(
-                &format!("map of {KEYS} keys, {what}, {threads} thread(s)"),
-                effort,
+            cases.push(case(
+                format!("{KEYS} keys, {what}, {threads} thread(s)"),
+                "steps",
                 vec![
-                    Contender::new("Mutex<HashMap>", |t| singles(&std, threads, mix, t)),
-                    Contender::new("TMap", |t| singles(&ours, threads, mix, t)),
-                    Contender::new("DashMap", |t| singles(&dash, threads, mix, t)),
-                    Contender::new("papaya", |t| singles(&papaya, threads, mix, t)),
+                    single::<TMap<u64, u64>>("TMap", threads, mix).on(Side::Ours),
+                    single::<Mutex<HashMap<u64, u64>>>("Mutex<HashMap>", threads, mix),
+                    single::<dashmap::DashMap<u64, u64>>("DashMap", threads, mix),
+                    single::<papaya::HashMap<u64, u64>>("papaya", threads, mix),
                 ],
-            );
+            ));
         }
     }
-    let (two, whole, bucketed) = (Ours::new(), Whole::new(), Bucketed::new());
+    let cannot = |name| Contender::cannot(name, "its operations on two maps do not compose");
     for threads in [1, 2] {
-        broken += compare(
-            &format!("moves between two maps of {KEYS} keys, {threads} thread(s)"),
-            effort,
+        cases.push(case(
+            format!("moves between two maps of {KEYS} keys, {threads} thread(s)"),
+            "moves",
             vec![
-                Contender::new("fast-stm, TVar<HashMap> each", |t| {
-                    moves(&whole, threads, t)
-                }),
-                Contender::new("fast-stm, TVar for each bucket", |t| {
-                    moves(&bucketed, threads, t)
-                }),
-                Contender::new("TMap", |t| moves(&two, threads, t)),
+                moving::<Ours>("TMap", threads).on(Side::Ours),
+                moving::<Whole>("fast-stm, TVar<HashMap> each", threads).on(Side::Transactions),
+                moving::<Bucketed>("fast-stm, TVar for each bucket", threads)
+                    .on(Side::Transactions),
+                cannot("DashMap"),
+                cannot("papaya"),
             ],
-        );
+        ));
     }
-    println!(
-        "  (bodies of fast-stm that saw half of a commit: {})\n",
-        HALF_SEEN.load(Ordering::Relaxed)
-    );
-    broken += compare(
-        &format!("two-key updates of a TMap of {KEYS} keys, 1 thread"),
-        effort,
+    cases.push(case(
+        format!("two-key updates of a TMap of {KEYS} keys, 1 thread"),
+        "updates",
         vec![
-            Contender::new("alone", |t| writer(&ours, false, t)),
-            Contender::new("beside scans in snapshots", |t| writer(&ours, true, t)),
+            updating("beside scans in snapshots", true).on(Side::Ours),
+            updating("alone", false).on(Side::Ours),
         ],
-    );
-    broken
+    ));
+    cases
 }

@@ -11,8 +11,9 @@
 //! if the actor died meanwhile, and put the money back if that does not help either (Garcia-Molina and Salem, "Sagas",
 //! SIGMOD 1987, doi:10.1145/38713.38742). Between the steps the money is in no account, and audits see that.
 //!
-//! ractor's mailboxes have no bound. Here customers wait for their answers, so there are never more messages in a
-//! mailbox than there are customers.
+//! ractor's mailboxes have no bound, and an actor that is slower than those who ask it would collect messages until memory
+//! ends. So who asks takes one of the mailbox's [`PLACES`] first, waiting for one while there is none, and gives it back
+//! with the answer.
 //!
 //! # Invariants
 //!
@@ -22,6 +23,9 @@
 //!   that nothing was done, and may ask again. (Over a network it would not know, and would need a number for each step.)
 //! - **A3** The supervisor publishes the new actor before it counts the restart. So who waits for the count to change, and
 //!   has looked for a new actor after it began to wait, misses none.
+//! - **A4** A message to an actor, but for the one that kills it, lies in one of its places, and the place is given back when the answer has come, or when
+//!   there will be none. Whoever waits for a place waits for nobody who waits for it: an actor asks nobody, and a customer
+//!   holds one place at a time, an audit one of each actor, in their order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -30,12 +34,15 @@ use parking_lot::RwLock;
 use ractor::concurrency::oneshot;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::bank::{Accounts, Bank, CrashingBank, crash};
 
 /// How often a step is tried again on a new actor before it has failed.
 const RETRIES: usize = 3;
+
+/// Messages in a mailbox, at most.
+const PLACES: usize = 64;
 
 /// What an account is asked.
 enum Message {
@@ -110,6 +117,8 @@ impl Actor for Account {
 /// Where the actors are, for those who ask them.
 struct Directory {
     actors: Vec<RwLock<ActorRef<Message>>>,
+    /// Free places in their mailboxes.
+    places: Vec<Semaphore>,
     restarts: watch::Sender<u64>,
 }
 
@@ -152,7 +161,12 @@ impl Actor for Supervisor {
             actors.push(RwLock::new(start(&own, &ledger, account).await?));
         }
         let (restarts, _) = watch::channel(0);
-        let directory = Arc::new(Directory { actors, restarts });
+        let places = actors.iter().map(|_| Semaphore::new(PLACES)).collect();
+        let directory = Arc::new(Directory {
+            actors,
+            places,
+            restarts,
+        });
         opened.send(Arc::clone(&directory))?;
         Ok(Branch { ledger, directory })
     }
@@ -186,12 +200,19 @@ impl Directory {
         self.actors[account].read().clone()
     }
 
+    /// Waits for a place in a mailbox (A4).
+    async fn place(&self, account: usize) -> SemaphorePermit<'_> {
+        let place = self.places[account].acquire().await;
+        place.expect("nobody closes the semaphore")
+    }
+
     /// Asks, on a new actor if the old one dies over it.
     async fn ask<R: Send + 'static>(
         &self,
         account: usize,
         message: impl Fn(RpcReplyPort<R>) -> Message,
     ) -> Result<R, Unreachable> {
+        let _place = self.place(account).await;
         for _ in 0..=RETRIES {
             let actor = self.actor(account);
             let (answer, answered) = oneshot();
@@ -291,15 +312,18 @@ impl Bank for Actors {
         *attempts += 1;
         self.runtime.block_on(async {
             let mut answers = Vec::with_capacity(self.directory.actors.len());
-            for actor in &self.directory.actors {
+            for account in 0..self.directory.actors.len() {
+                let place = self.directory.place(account).await;
                 let (answer, answered) = oneshot();
-                let asked = actor.read().send_message(Message::Balance(answer.into()));
+                let actor = self.directory.actor(account);
+                let asked = actor.send_message(Message::Balance(answer.into()));
                 asked.ok()?;
-                answers.push(answered);
+                answers.push((place, answered));
             }
             let mut total = 0;
-            for answer in answers {
-                total += answer.await.ok()?;
+            for (place, answered) in answers {
+                total += answered.await.ok()?;
+                drop(place);
             }
             Some(total)
         })
@@ -312,5 +336,46 @@ impl CrashingBank for Actors {
         // One that has died already need not be told.
         _ = self.directory.actor(to).send_message(Message::Crash);
         self.try_transfer(from, to, amount, &mut 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::watchdog::watched;
+
+    #[test]
+    fn who_finds_a_mailbox_full_sends_nothing_until_there_is_a_place() {
+        watched("a full mailbox", Duration::from_secs(60), || {
+            let bank = Actors::open(2, 1000);
+            let directory = &bank.directory;
+            bank.runtime.block_on(async {
+                let all = u32::try_from(PLACES).expect("few");
+                let full = directory.places[0].acquire_many(all).await;
+                let mut transfer = pin!(directory.transfer(0, 1, 10));
+                poll_fn(|cx| {
+                    assert!(transfer.as_mut().poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                // Behind whatever that may have sent: a mailbox is served in order.
+                let (answer, balance) = oneshot();
+                let asked = directory
+                    .actor(0)
+                    .send_message(Message::Balance(answer.into()));
+                asked.expect("the actor lives");
+                assert_eq!(balance.await.ok(), Some(1000), "nothing was asked before");
+                drop(full);
+                assert!(transfer.await.is_ok_and(|done| done));
+            });
+            assert_eq!(bank.balances(), [990, 1010]);
+            let free = directory.places.iter().map(Semaphore::available_permits);
+            assert_eq!(free.collect::<Vec<_>>(), [PLACES; 2], "all are given back");
+        });
     }
 }

@@ -3,17 +3,29 @@
 //! The first thing to try, and often the last: nothing to order, nothing to forget, all rules in one place. It is the
 //! slowest only where several threads have much to do at the same time.
 
-use std::sync::{Mutex, MutexGuard};
+use std::ops::DerefMut;
+use std::sync::Mutex;
 
 use crate::bank::{Accounts, Bank, BatchBank, ChoosingBank, CrashingBank, Joint, JointBank, crash};
 
 /// All accounts behind one lock.
-pub(crate) struct GlobalMutex(Mutex<Vec<i64>>);
+pub(crate) struct GlobalMutex<L = Mutex<Vec<i64>>>(L);
 
-impl GlobalMutex {
+/// A mutex around them.
+pub(crate) trait Lock: Sync {
+    fn around(accounts: Vec<i64>) -> Self;
+
+    fn lock(&self) -> impl DerefMut<Target = Vec<i64>>;
+}
+
+impl Lock for Mutex<Vec<i64>> {
+    fn around(accounts: Vec<i64>) -> Self {
+        Self::new(accounts)
+    }
+
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, Vec<i64>> {
-        self.0.lock().expect("nobody panicked with the bank locked")
+    fn lock(&self) -> impl DerefMut<Target = Vec<i64>> {
+        self.lock().expect("nobody panicked with the bank locked")
     }
 }
 
@@ -28,32 +40,32 @@ fn transfer(accounts: &mut [i64], from: usize, to: usize, amount: i64) -> bool {
     true
 }
 
-impl Accounts for GlobalMutex {
+impl<L: Lock> Accounts for GlobalMutex<L> {
     fn open(accounts: usize, balance: i64) -> Self {
-        Self(Mutex::new(vec![balance; accounts]))
+        Self(L::around(vec![balance; accounts]))
     }
 
     fn balances(&self) -> Vec<i64> {
-        self.lock().clone()
+        self.0.lock().clone()
     }
 }
 
-impl Bank for GlobalMutex {
+impl<L: Lock> Bank for GlobalMutex<L> {
     // explain: begin
     fn try_transfer(&self, from: usize, to: usize, amount: i64, attempts: &mut u64) -> bool {
         *attempts += 1;
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         transfer(&mut accounts, from, to, amount)
     }
     // explain: end
 
     fn audit(&self, attempts: &mut u64) -> Option<i64> {
         *attempts += 1;
-        Some(self.lock().iter().sum())
+        Some(self.0.lock().iter().sum())
     }
 }
 
-impl ChoosingBank for GlobalMutex {
+impl<L: Lock> ChoosingBank for GlobalMutex<L> {
     fn pay_from_first(
         &self,
         payers: [usize; 2],
@@ -62,17 +74,17 @@ impl ChoosingBank for GlobalMutex {
         attempts: &mut u64,
     ) -> bool {
         *attempts += 1;
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         payers
             .iter()
             .any(|&payer| transfer(&mut accounts, payer, to, amount))
     }
 }
 
-impl BatchBank for GlobalMutex {
+impl<L: Lock> BatchBank for GlobalMutex<L> {
     fn pay_all(&self, from: usize, payees: &[usize], amount: i64, attempts: &mut u64) -> bool {
         *attempts += 1;
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         let total = amount * payees.len() as i64;
         if accounts[from] < total {
             return false;
@@ -85,7 +97,7 @@ impl BatchBank for GlobalMutex {
     }
 }
 
-impl JointBank for GlobalMutex {
+impl<L: Lock> JointBank for GlobalMutex<L> {
     fn try_joint_transfer(
         &self,
         from: usize,
@@ -95,7 +107,7 @@ impl JointBank for GlobalMutex {
         attempts: &mut u64,
     ) -> Joint {
         *attempts += 1;
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         let answer = Joint::rule(accounts[from] + accounts[partner], amount);
         if answer == Joint::Paid {
             accounts[from] -= amount;
@@ -105,9 +117,9 @@ impl JointBank for GlobalMutex {
     }
 }
 
-impl CrashingBank for GlobalMutex {
+impl<L: Lock> CrashingBank for GlobalMutex<L> {
     fn crash_in_transfer(&self, from: usize, _: usize, amount: i64) {
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         if accounts[from] >= amount {
             accounts[from] -= amount;
             crash();

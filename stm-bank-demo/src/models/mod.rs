@@ -34,7 +34,7 @@ pub(crate) mod testing {
     pub(crate) use super::optimistic::Optimistic;
     pub(crate) use super::ordered_mutexes::{OrderedMutexes, Padded};
     pub(crate) use super::owner_thread::OwnerThread;
-    pub(crate) use super::parking_lot::ParkingLot;
+    pub(crate) use super::parking_lot::{GlobalParkingLot, ParkingLot, ParkingLotRwLock};
     pub(crate) use super::racy::Racy;
     pub(crate) use super::rwlock::OneRwLock;
     pub(crate) use super::stm::{AuditedInTransaction, StmBank};

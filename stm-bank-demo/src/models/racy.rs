@@ -6,32 +6,45 @@
 //!
 //! `Relaxed` throughout: there is no order that would repair it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::bank::{Accounts, Bank, CrashingBank, Joint, JointBank, crash};
 
 /// Accounts that are atomics.
-pub(crate) struct Racy(Vec<AtomicI64>);
+pub(crate) struct Racy {
+    accounts: Vec<AtomicI64>,
+    /// Withdrawals that found less than they had seen just before. Who pays in next covers it up.
+    overdrafts: AtomicU64,
+}
 
 impl Racy {
     #[inline]
     fn get(&self, account: usize) -> i64 {
-        self.0[account].load(Ordering::Relaxed)
+        self.accounts[account].load(Ordering::Relaxed)
     }
 
     #[inline]
     fn set(&self, account: usize, balance: i64) {
-        self.0[account].store(balance, Ordering::Relaxed);
+        self.accounts[account].store(balance, Ordering::Relaxed);
     }
 }
 
 impl Accounts for Racy {
     fn open(accounts: usize, balance: i64) -> Self {
-        Self((0..accounts).map(|_| AtomicI64::new(balance)).collect())
+        Self {
+            accounts: (0..accounts).map(|_| AtomicI64::new(balance)).collect(),
+            overdrafts: AtomicU64::new(0),
+        }
     }
 
     fn balances(&self) -> Vec<i64> {
-        (0..self.0.len()).map(|account| self.get(account)).collect()
+        (0..self.accounts.len())
+            .map(|account| self.get(account))
+            .collect()
+    }
+
+    fn overdrafts(&self) -> u64 {
+        self.overdrafts.load(Ordering::Relaxed)
     }
 }
 
@@ -42,15 +55,23 @@ impl Bank for Racy {
         if self.get(from) < amount {
             return false;
         }
-        self.set(from, self.get(from) - amount);
+        let left = self.get(from) - amount;
+        self.set(from, left);
         self.set(to, self.get(to) + amount);
+        if left < 0 {
+            self.overdrafts.fetch_add(1, Ordering::Relaxed);
+        }
         true
     }
     // explain: end
 
     fn audit(&self, attempts: &mut u64) -> Option<i64> {
         *attempts += 1;
-        Some((0..self.0.len()).map(|account| self.get(account)).sum())
+        Some(
+            (0..self.accounts.len())
+                .map(|account| self.get(account))
+                .sum(),
+        )
     }
 }
 

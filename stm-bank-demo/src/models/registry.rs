@@ -10,7 +10,7 @@ use crate::models::one_at_a_time::OneAtATime;
 use crate::models::optimistic::Optimistic;
 use crate::models::ordered_mutexes::{OrderedMutexes, Padded};
 use crate::models::owner_thread::OwnerThread;
-use crate::models::parking_lot::ParkingLot;
+use crate::models::parking_lot::{GlobalParkingLot, ParkingLot, ParkingLotRwLock};
 use crate::models::racy::Racy;
 use crate::models::rwlock::OneRwLock;
 use crate::models::stm::{AuditedInTransaction, StmBank};
@@ -156,6 +156,32 @@ pub(crate) const MODELS: &[Model] = &[
         ],
         most_accounts: NO_LIMIT,
         why_no_more: OTHERS_SHOW_IT,
+    },
+    Model {
+        name: "parking-lot-global",
+        family: "mutex",
+        about: "global-mutex on parking_lot",
+        claims: BUT_CRASHES,
+        source: include_str!("parking_lot.rs"),
+        does: &[(
+            Work::Transfers,
+            workload::run::<GlobalParkingLot, Transfers>,
+        )],
+        most_accounts: NO_LIMIT,
+        why_no_more: "it would be line by line as with global-mutex",
+    },
+    Model {
+        name: "parking-lot-rwlock",
+        family: "mutex",
+        about: "rwlock on parking_lot: readers do not keep writers out",
+        claims: BUT_CRASHES,
+        source: include_str!("parking_lot.rs"),
+        does: &[(
+            Work::Transfers,
+            workload::run::<ParkingLotRwLock, Transfers>,
+        )],
+        most_accounts: NO_LIMIT,
+        why_no_more: "whatever writes is as with global-mutex",
     },
     Model {
         name: "global-mutex",

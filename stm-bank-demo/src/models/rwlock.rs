@@ -3,34 +3,54 @@
 //! Audits do not exclude each other, only transfers. It pays where nearly everything reads, and for long: the readers
 //! still write to the lock's word to say that they are there, and a steady stream of one kind can keep the other out.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::RwLock;
 
 use crate::bank::{Accounts, Bank};
 
 /// All accounts behind one lock that readers share.
-pub(crate) struct OneRwLock(RwLock<Vec<i64>>);
+pub(crate) struct OneRwLock<L = RwLock<Vec<i64>>>(L);
 
-impl Accounts for OneRwLock {
-    fn open(accounts: usize, balance: i64) -> Self {
-        Self(RwLock::new(vec![balance; accounts]))
+/// A readers-writer lock around them.
+pub(crate) trait SharedLock: Sync {
+    fn around(accounts: Vec<i64>) -> Self;
+
+    fn read(&self) -> impl Deref<Target = Vec<i64>>;
+
+    fn write(&self) -> impl DerefMut<Target = Vec<i64>>;
+}
+
+impl SharedLock for RwLock<Vec<i64>> {
+    fn around(accounts: Vec<i64>) -> Self {
+        Self::new(accounts)
     }
 
-    fn balances(&self) -> Vec<i64> {
-        self.0
-            .read()
-            .expect("nobody panicked with the bank locked")
-            .clone()
+    #[inline]
+    fn read(&self) -> impl Deref<Target = Vec<i64>> {
+        self.read().expect("nobody panicked with the bank locked")
+    }
+
+    #[inline]
+    fn write(&self) -> impl DerefMut<Target = Vec<i64>> {
+        self.write().expect("nobody panicked with the bank locked")
     }
 }
 
-impl Bank for OneRwLock {
+impl<L: SharedLock> Accounts for OneRwLock<L> {
+    fn open(accounts: usize, balance: i64) -> Self {
+        Self(L::around(vec![balance; accounts]))
+    }
+
+    fn balances(&self) -> Vec<i64> {
+        self.0.read().clone()
+    }
+}
+
+impl<L: SharedLock> Bank for OneRwLock<L> {
     // explain: begin
     fn try_transfer(&self, from: usize, to: usize, amount: i64, attempts: &mut u64) -> bool {
         *attempts += 1;
-        let mut accounts = self
-            .0
-            .write()
-            .expect("nobody panicked with the bank locked");
+        let mut accounts = self.0.write();
         if accounts[from] < amount {
             return false;
         }
@@ -42,7 +62,6 @@ impl Bank for OneRwLock {
 
     fn audit(&self, attempts: &mut u64) -> Option<i64> {
         *attempts += 1;
-        let accounts = self.0.read().expect("nobody panicked with the bank locked");
-        Some(accounts.iter().sum())
+        Some(self.0.read().iter().sum())
     }
 }

@@ -16,6 +16,9 @@ pub(super) type Pixel = (i32, i32);
 /// The text's size in pixels.
 pub(super) const TEXT: i32 = 14;
 
+/// Room for a picture's title and its key.
+const HEAD: i32 = 62;
+
 /// Half of a marker's width.
 const MARKER: i32 = 5;
 
@@ -148,6 +151,35 @@ pub(super) fn picture(description: &str, size: Pixel, draw: impl FnOnce(&Canvas<
     )
 }
 
+/// A picture with a title and the markers of its families above it, on white.
+pub(super) fn on_paper(title: &str, families: &[&str], picture: &str) -> String {
+    let number = |name: &str| {
+        let (_, rest) = picture.split_once(&format!(" {name}=\""))?;
+        rest.split_once('"')?.0.parse::<i32>().ok()
+    };
+    let (wide, height) = (number("width").unwrap_or(0), number("height").unwrap_or(0));
+    let height = height + HEAD;
+    let title = super::html::escape(title);
+    let RGBColor(r, g, b) = INK;
+    let (mut key, mut x) = (String::new(), 10);
+    for family in families {
+        let marker = marker_alone(family);
+        let (name, beside) = (super::html::escape(family), x + 3 * MARKER + 3);
+        key += &format!(
+            "<g transform=\"translate({x},35)\">\n{marker}</g>\n\
+             <text x=\"{beside}\" y=\"47\" font-family=\"sans-serif\" font-size=\"{TEXT}\">{name}</text>\n"
+        );
+        x = beside + width(family) + 2 * MARKER;
+    }
+    let width = wide;
+    format!(
+        "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n\
+         <text x=\"10\" y=\"24\" font-family=\"sans-serif\" font-size=\"16\" font-weight=\"bold\" \
+         fill=\"#{r:02X}{g:02X}{b:02X}\">{title}</text>\n{key}<g transform=\"translate(0,{HEAD})\">\n{picture}</g>\n</svg>\n"
+    )
+}
+
 /// The marker of a family alone, to stand beside its name in text.
 pub(super) fn marker_alone(family: &str) -> String {
     let half = MARKER + 2;
@@ -217,8 +249,11 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// A range with caps.
+    /// A range with caps; nothing if it is none.
     pub(super) fn whisker(&self, from: Pixel, to: Pixel, color: RGBColor) {
+        if from == to {
+            return;
+        }
         let cap = 4;
         self.line(from, to, color, 2);
         for (x, y) in [from, to] {

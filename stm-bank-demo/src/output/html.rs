@@ -88,24 +88,12 @@ fn head(report: &Report, page: &mut String) -> std::fmt::Result {
          the whisker the range, and a hollow bar belongs to a model whose verdict is not OK.</p>\n",
     );
     page.push_str("<ul class=\"key\">\n");
-    for family in families(report) {
+    for family in super::families(super::lines(report)) {
         let marker = chart::marker_alone(family);
         writeln!(page, "<li>{marker}{}</li>", escape(family))?;
     }
     page.push_str("</ul>\n");
     Ok(())
-}
-
-/// All families of the report, each once.
-fn families(report: &Report) -> Vec<&str> {
-    let mut families = Vec::new();
-    for line in super::lines(report) {
-        let family = line.result.family.as_str();
-        if !families.contains(&family) {
-            families.push(family);
-        }
-    }
-    families
 }
 
 fn section(scenario: &ScenarioResult, page: &mut String) -> std::fmt::Result {
@@ -131,7 +119,7 @@ fn section(scenario: &ScenarioResult, page: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn figure(Plot { title, svg }: &Plot, page: &mut String) -> std::fmt::Result {
+fn figure(Plot { title, svg, .. }: &Plot, page: &mut String) -> std::fmt::Result {
     let title = escape(title);
     writeln!(page, "<h3>{title}</h3>\n<div class=\"scroll\">{svg}</div>")
 }
@@ -200,8 +188,9 @@ fn swept(sweep: &Sweep, page: &mut String) -> std::fmt::Result {
     let param = escape(&sweep.param);
     writeln!(page, "<h2>Throughput by {param}</h2>")?;
     if let Some((_, scenario)) = sweep.points.first() {
-        let (name, description) = (escape(&scenario.name), escape(&scenario.description));
-        writeln!(page, "<p>{name}: {description}; commits/s.</p>")?;
+        // Its name is of the first value alone.
+        let description = escape(&scenario.description);
+        writeln!(page, "<p>{description}; commits/s.</p>")?;
     }
     page.push_str("<div class=\"scroll\"><table>\n<thead><tr><th>model</th>");
     for (value, _) in &sweep.points {

@@ -32,6 +32,9 @@ mod schema;
 mod table;
 mod units;
 
+pub(crate) use table::wrapped;
+pub(crate) use units::{duration, number, rate, ratio, verdict};
+
 use std::io;
 
 use clap::ValueEnum;
@@ -78,6 +81,33 @@ pub(crate) fn write(
 /// The report as a page that stands alone.
 pub(crate) fn html(report: &Report) -> String {
     html::page(report)
+}
+
+/// The plot that shows most, as a picture that stands alone; nothing if nobody came to a figure.
+pub(crate) fn svg(report: &Report) -> Option<String> {
+    let swept = || report.sweep.as_ref().and_then(plots::swept);
+    let scenario = || report.scenarios.first();
+    let plot = match scenario() {
+        None => swept(),
+        Some(scenario) => [plots::audits, plots::relative, plots::latency]
+            .iter()
+            .find_map(|plot| plot(scenario)),
+    };
+    let result = |line: &Line<'_>| scenario().is_none_or(|of| std::ptr::eq(of, line.scenario));
+    let families = families(lines(report).filter(result));
+    plot.map(|plot| plot.alone(&families))
+}
+
+/// The families of these lines, each once.
+fn families<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<&'a str> {
+    let mut families = Vec::new();
+    for line in lines {
+        let family = line.result.family.as_str();
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    families
 }
 
 /// One model in one scenario, for the forms that have a line for each.

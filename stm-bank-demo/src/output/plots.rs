@@ -8,7 +8,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::chart::{Axis, Canvas, FAINT, GRID, INK, Look, Pixel, picture, widest, width};
+use super::chart::{self, Axis, Canvas, FAINT, GRID, INK, Look, Pixel, picture, widest, width};
 use super::{models, units};
 use crate::results::{Latency, ModelResult, ScenarioResult, Spread, Sweep, Verdict};
 
@@ -31,6 +31,8 @@ const MARKER: i32 = 22;
 pub(super) struct Plot {
     pub(super) title: String,
     pub(super) svg: String,
+    /// Where it belongs.
+    place: String,
 }
 
 impl Plot {
@@ -39,7 +41,14 @@ impl Plot {
         Self {
             svg: picture(&format!("{place}: {what}"), size, draw),
             title: what,
+            place: place.to_owned(),
         }
+    }
+
+    /// With its title and a key, on a page of its own: white, whatever the page around it is.
+    pub(super) fn alone(&self, families: &[&str]) -> String {
+        let title = format!("{}: {}", self.place, self.title);
+        chart::on_paper(&title, families, &self.svg)
     }
 }
 

@@ -281,7 +281,7 @@ fn paragraph(text: &str, to: &mut impl io::Write) -> io::Result<()> {
 }
 
 /// Text in lines of at most `width`, broken at spaces; in words that are longer at hyphens, or where the line ends.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let long = word.chars().count() > width;

@@ -182,10 +182,12 @@ pub(crate) fn one_line(text: &str) -> String {
 /// What a scenario ran with, such as `1024 accounts, 2 threads, 1 auditor`.
 pub(crate) fn setting(scenario: &ScenarioResult) -> String {
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let mut parts = vec![
-        count(scenario.accounts, "account"),
-        count(scenario.threads, "thread"),
-    ];
+    let mut parts = Vec::new();
+    // Requests and queues are no accounts.
+    if scenario.accounts > 0 {
+        parts.push(count(scenario.accounts, "account"));
+    }
+    parts.push(count(scenario.threads, "thread"));
     if scenario.auditors > 0 {
         parts.push(count(scenario.auditors, "auditor"));
     }

@@ -173,6 +173,7 @@ fn run_from<B: Bank, J: Job<B>, S: Source>(round: &Round, source: impl Fn(usize)
     });
     outcome.findings.deadlock = deadlock;
     outcome.findings.add(&J::at_the_end(&bank, expected));
+    outcome.findings.overdrawn += bank.overdrafts();
     outcome
 }
 

@@ -38,16 +38,18 @@ use super::directory::{Directory, MAX_BITS};
 use super::upkeep::RARELY;
 use crate::tally::Tally;
 
-/// The depth at which a lookup starts among so many buckets: one more than they have on average, rounded to the nearest.
-/// Then one in thirty lookups reads a bucket in vain, and three in five look at a place that is not set.
+/// The depth at which a lookup starts among so many buckets: `deeper` than they are on average, rounded to the nearest.
 #[inline]
-const fn start(buckets: u32) -> u32 {
-    let depth = buckets.saturating_add(buckets / 2).ilog2() + 1;
+const fn start(buckets: u32, deeper: u32) -> u32 {
+    let depth = buckets.saturating_add(buckets / 2).ilog2() + deeper;
     if depth < MAX_BITS { depth } else { MAX_BITS }
 }
 
 /// From this number of buckets on, some 5500 keys, splits put keys together. What is kept apart by then is a megabyte or two.
 pub(super) const LARGE: u32 = 2048;
+
+/// For tables that never do.
+pub(super) const NEVER: u32 = u32::MAX;
 
 /// A born bucket as a transaction sees it, and where it is.
 pub(super) struct Home<'a, X: ReadTx, R: 'static> {
@@ -102,7 +104,7 @@ pub(super) struct Table<R> {
     directory: Directory<Bucket<R>>,
     pub(super) live: Tally,
     pub(super) entries: Tally,
-    /// From how many buckets on splits put keys together.
+    /// From how many buckets on splits put keys together; beyond all numbers if none ever do.
     large: u32,
     /// Where the sweeper goes on: a hash read backwards.
     pub(super) cursor: AtomicU64,
@@ -136,12 +138,20 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.directory.about()
     }
 
+    /// Where a lookup starts. One bit deeper among buckets of many keys, whose depths differ little; else two, for a bucket
+    /// read in vain may be a conflict in vain.
+    #[inline]
+    pub(super) fn start(&self) -> u32 {
+        let buckets = self.directory.about();
+        start(buckets, if buckets >= self.large { 1 } else { 2 })
+    }
+
     /// The bucket that covers `hash` (H1).
     ///
     /// Where it starts is a hint: too deep costs looks at places that are not set, not deep enough a read of a wrong bucket.
     #[inline(always)]
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
-        let mut number = low_bits(hash, start(self.directory.about()));
+        let mut number = low_bits(hash, self.start());
         loop {
             let Some(var) = self.directory.find(number) else {
                 number = without_highest_bit(number);
@@ -527,7 +537,8 @@ mod tests {
         assert_eq!(low_bits(u64::MAX, MAX_BITS), u32::MAX >> 2);
         assert_eq!(without_highest_bit(0b1_0110), 0b110);
         assert_eq!(without_highest_bit(1), 0);
-        assert_eq!([1, 2, 5, 6, 11, 12].map(start), [1, 2, 3, 4, 5, 5]);
-        assert_eq!(start(u32::MAX), MAX_BITS);
+        let starts = [1, 2, 5, 6, 10, 11].map(|buckets| start(buckets, 1));
+        assert_eq!(starts, [1, 2, 3, 4, 4, 5]);
+        assert_eq!((start(6, 2), start(u32::MAX, 1)), (5, MAX_BITS));
     }
 }

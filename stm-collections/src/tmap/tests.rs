@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher};
 
 use stm_core::{ReadTx, Stm, TVar, atomically, snapshot};
 
@@ -214,6 +214,37 @@ fn new_keys_take_the_room_of_tombstones() {
     assert!(there.entries <= LINKS, "{there:?}");
 }
 
+/// The start of a lookup is deep enough to seldom read a bucket in vain, and not so deep that it looks at many places.
+#[test]
+fn a_lookup_reads_one_bucket() {
+    for compact in [false, true] {
+        for many in [10, 100, 1_500, 4_000] {
+            // Hashes without a secret, so that the numbers are the same each time.
+            let map = TMap::with_table(
+                BuildHasherDefault::<DefaultHasher>::default(),
+                if compact { 0 } else { LARGE },
+            );
+            (0..many).for_each(|key| put(&map, key));
+            let (too_shallow, too_deep) = snapshot(|s| {
+                let table = root(&map).read_ref(s)?;
+                let start = table.start();
+                let (mut too_shallow, mut too_deep) = (0, 0);
+                for key in 0..many {
+                    let home = table.home(s, mix(map.inner.hasher.hash_one(key)))?;
+                    let depth = u32::from(home.bucket.depth.expect("born"));
+                    too_shallow += u64::from(depth > start);
+                    too_deep += u64::from(depth + 4 < start);
+                }
+                Ok((too_shallow, too_deep))
+            });
+            assert!(too_shallow <= many / 10 + 1, "{too_shallow} of {many}");
+            // The number of buckets is counted in steps of sixteen.
+            let few = many / 10 + 10;
+            assert!(too_deep <= few, "{too_deep} of {many}");
+        }
+    }
+}
+
 /// Gives a key as its own hash, so that a test chooses what splits.
 #[derive(Default)]
 struct Itself(u64);
@@ -278,6 +309,9 @@ fn equal_hashes_share_a_bucket() {
         assert!(parted.contains(&(0, 50)), "{parted:?}");
         let all = snapshot(|s| map.to_vec(s));
         assert_eq!(all.len(), 51);
+        let counted = snapshot(|s| root.read_ref(s)?.entries.sum(s));
+        let entries: usize = parted.iter().map(|(_, links)| links).sum();
+        assert_eq!(counted, entries as i64, "H4");
         for (key, _) in all {
             assert_eq!(atomically(|tx| map.remove(tx, &key)), Some(0));
         }

@@ -36,7 +36,7 @@ pub use self::origin::{Origin, Variable};
 pub use self::stats::{Stats, stats};
 #[cfg(feature = "tracing")]
 pub use self::tracing::TracingObserver;
-pub use self::waiting::{Sleeper, Wait, waiting};
+pub use self::waiting::{Awaited, Sleeper, Wait, waiting};
 pub use crate::cause::Cause;
 
 use crate::context;
@@ -84,4 +84,13 @@ pub fn collect_garbage() {
         ctx.assert_outside("collect_garbage", caller);
         ctx.pin().flush();
     });
+}
+
+/// The addresses of the shared words that `f` writes on this thread, and of the mutexes that it takes: what other processors may
+/// have to fetch anew. For the test of P5, under stress only. What the collector of memory does by itself is not in it.
+#[cfg(all(stm_stress, not(loom)))]
+#[doc(hidden)]
+#[must_use]
+pub fn written_words(f: impl FnOnce()) -> Vec<usize> {
+    crate::sync::written_words(f)
 }

@@ -65,6 +65,7 @@ pub(crate) struct Tally {
     pub(crate) waits: Count,
     pub(crate) wakes: Count,
     pub(crate) empty_wakes: Count,
+    pub(crate) decisions_awaited: Count,
     pub(crate) conversions: Count,
     pub(crate) priorities: Count,
     pub(crate) history_nodes: Count,
@@ -84,6 +85,7 @@ impl Tally {
             waits: self.waits.get(),
             wakes: self.wakes.get(),
             empty_wakes: self.empty_wakes.get(),
+            decisions_awaited: self.decisions_awaited.get(),
             conversions: self.conversions.get(),
             priorities: self.priorities.get(),
             history_nodes: self.history_nodes.get(),
@@ -151,6 +153,9 @@ pub struct Stats {
     pub wakes: u64,
     /// Those of `wakes` that came for nothing: the body ran again and called [`retry`](crate::retry) again.
     pub empty_wakes: u64,
+    /// Times that a thread or a task slept until somebody else's decider had answered ([`Tx::decide`](crate::Tx::decide)): between two
+    /// attempts, which is an abort, too, or in the middle of one, as snapshots and loads do.
+    pub decisions_awaited: u64,
     /// Attempts that would have failed over what they had read, and went on as a snapshot instead.
     pub conversions: u64,
     /// Times that a transaction which had failed often was given priority.
@@ -168,6 +173,7 @@ impl Stats {
         waits: 0,
         wakes: 0,
         empty_wakes: 0,
+        decisions_awaited: 0,
         conversions: 0,
         priorities: 0,
         history_nodes: 0,
@@ -182,6 +188,7 @@ impl Stats {
             waits: f(self.waits, other.waits),
             wakes: f(self.wakes, other.wakes),
             empty_wakes: f(self.empty_wakes, other.empty_wakes),
+            decisions_awaited: f(self.decisions_awaited, other.decisions_awaited),
             conversions: f(self.conversions, other.conversions),
             priorities: f(self.priorities, other.priorities),
             history_nodes: f(self.history_nodes, other.history_nodes),
@@ -249,6 +256,7 @@ impl fmt::Display for Stats {
         line(f, &"waits", self.waits)?;
         line(f, &"wakes", self.wakes)?;
         line(f, &"wakes for nothing", self.empty_wakes)?;
+        line(f, &"sleeps until a decision", self.decisions_awaited)?;
         line(f, &"conversions to a snapshot", self.conversions)?;
         line(f, &"priorities taken", self.priorities)?;
         write!(f, "{:>12}  history nodes", self.history_nodes)

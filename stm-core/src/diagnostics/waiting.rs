@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use super::known;
 use super::origin::{self, Origin, Variable};
+use crate::undecided;
 use crate::wait::{self, Waiter};
 
-/// Who sleeps in a [`retry`](crate::retry).
+/// Who sleeps.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Sleeper {
@@ -40,6 +41,16 @@ impl fmt::Display for Sleeper {
     }
 }
 
+/// What ends a wait.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// A write to one of the variables: the body has called [`retry`](crate::retry).
+    Write,
+    /// The end of a commit that has the variable locked while its decider runs ([`Tx::decide`](crate::Tx::decide)).
+    Decision,
+}
+
 /// A wait that is going on; from [`waiting`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -50,23 +61,30 @@ pub struct Wait {
     pub since: Instant,
     /// In which transaction.
     pub origin: Origin,
-    /// Until one of these is written: those with labels first.
+    /// What for.
+    pub awaited: Awaited,
+    /// Over these: those with labels first.
     pub variables: Vec<Variable>,
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.since.elapsed().as_secs_f64();
+        let on = match self.awaited {
+            Awaited::Write => "on",
+            Awaited::Decision => "for a decision on",
+        };
         write!(
             f,
-            "{} waits for {seconds:.1} s, in {}, on ",
+            "{} waits for {seconds:.1} s, in {}, {on} ",
             self.who, self.origin
         )?;
         origin::list(f, &self.variables)
     }
 }
 
-/// The threads and tasks that sleep in a [`retry`](crate::retry) now, the longest first.
+/// The threads and tasks that sleep now, in a [`retry`](crate::retry) or until somebody else's decider has answered, the longest
+/// first.
 ///
 /// A moment's picture, put together variable by variable while others go on: a wait that begins or ends meanwhile may be
 /// there with some of its variables. In a program that stands still it is exact. Waits for a time alone
@@ -93,7 +111,7 @@ impl fmt::Display for Wait {
 #[must_use]
 pub fn waiting() -> Vec<Wait> {
     let mut waits: BTreeMap<(Instant, usize), Wait> = BTreeMap::new();
-    wait::for_each_sleeper(|address, waiter| {
+    let mut note = |awaited, address, waiter: &Waiter| {
         let key = (waiter.since(), std::ptr::from_ref::<Waiter>(waiter).addr());
         let wait = waits.entry(key).or_insert_with(|| Wait {
             who: match waiter.thread() {
@@ -102,10 +120,13 @@ pub fn waiting() -> Vec<Wait> {
             },
             since: waiter.since(),
             origin: waiter.origin(),
+            awaited,
             variables: Vec::new(),
         });
         wait.variables.push(known::variable(address));
-    });
+    };
+    wait::for_each_sleeper(|address, waiter| note(Awaited::Write, address, waiter));
+    undecided::for_each_sleeper(|address, waiter| note(Awaited::Decision, address, waiter));
     let mut waits: Vec<_> = waits.into_values().collect();
     for wait in &mut waits {
         wait.variables.sort_by_cached_key(|v| {

@@ -10,6 +10,7 @@ mod read_set;
 mod write_set;
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) use commutes::{Commutes, Function};
@@ -21,10 +22,13 @@ pub(crate) use write_set::{NONE, Write, WriteSet};
 
 use crate::block::Pinned;
 use crate::boxed::Unpublished;
+use crate::cause::Cause;
 use crate::priority::Holder;
 use crate::shield;
 use crate::turn::Owed;
-use crate::wait::WakeList;
+use crate::undecided::{Outcome, Undecided};
+use crate::validate::Failure;
+use crate::wait::{DECIDED, Waiter, WakeList};
 use commutes::IdleFunctions;
 use hooks::HooksSavepoint;
 
@@ -41,8 +45,12 @@ pub(crate) struct Log {
     pub(crate) wakes: WakeList,
     /// A wait of this attempt is to end at this moment (`retry_until`).
     pub(crate) wait_until: Option<Instant>,
-    /// Of a function that unwound in the commit.
+    /// Of a function or a decider that unwound in the commit.
     pub(crate) panic: Option<Box<dyn Any + Send>>,
+    /// The undecided commit that was in the way.
+    pub(crate) behind: Option<Arc<Undecided>>,
+    /// Tasks that waited for the answers of this attempt's deciders: to be woken.
+    pub(crate) answered: Vec<Arc<Waiter>>,
     /// The attempt holds the token: what it reads is announced.
     pub(crate) holder: Option<Holder>,
     /// The variable over which the attempt fails, if it does.
@@ -68,6 +76,8 @@ impl Log {
             wakes: WakeList::new(),
             wait_until: None,
             panic: None,
+            behind: None,
+            answered: Vec::new(),
             holder: None,
             blamed: None,
         }
@@ -100,6 +110,48 @@ impl Log {
         self.writes.expect_commute(block);
     }
 
+    /// The holder of the token keeps others off what it is about to lock, too (see [`crate::priority`]).
+    pub(crate) fn announce_writes(&mut self) {
+        let Self {
+            reads,
+            writes,
+            holder,
+            ..
+        } = self;
+        let Some(holder) = holder else {
+            return;
+        };
+        let writes = writes.entries().iter().map(|w| w.block);
+        let all = reads
+            .as_slice()
+            .iter()
+            .map(|r| r.block)
+            .chain(writes.clone());
+        for block in writes {
+            holder.announce(block, all.clone());
+        }
+    }
+
+    /// Gives the cause of the failure; the rest of it stays here.
+    #[cold]
+    pub(crate) fn note_failure(&mut self, failure: Failure) -> Cause {
+        self.blamed = Some(failure.over);
+        self.behind = failure.behind;
+        failure.cause
+    }
+
+    /// After [`Cause::Undecided`] was noted, with no lock held: has the holder of the token wait for what was in the way, as long
+    /// as its lease lasts. For all others, and beyond that, the attempt must end.
+    #[cold]
+    pub(crate) fn sit_out_as_holder(&mut self) -> Outcome {
+        let (Some(holder), Some(undecided), Some(over)) = (&self.holder, &self.behind, self.blamed)
+        else {
+            return Outcome::Pending;
+        };
+        undecided.sleep(over, holder.tenure().lease_end(), holder.origin());
+        undecided.outcome()
+    }
+
     /// Keeps `function` until the attempt is over, without leaving it to the commit.
     pub(crate) fn lay_aside(&mut self, block: Pinned, function: Box<dyn Function>) {
         self.commutes.lay_aside(block, function);
@@ -121,13 +173,15 @@ impl Log {
             && self.writes.owns_nothing()
             && self.commutes.owns_nothing()
             && self.hooks.is_empty()
-            && self.panic.is_none();
+            && self.panic.is_none()
+            && self.answered.is_empty();
         let aftermath = if nothing_left {
             None
         } else {
             Some(self.aftermath())
         };
         self.wait_until = None;
+        self.behind = None;
         self.holder = None;
         self.blamed = None;
         self.writes.tidy();
@@ -152,6 +206,7 @@ impl Log {
             put_off: Vec::new(),
             hooks: self.hooks.take(),
             panic: self.panic.take(),
+            answered: std::mem::take(&mut self.answered),
         })
     }
 }
@@ -172,13 +227,20 @@ pub(crate) struct Aftermath {
     pub(crate) put_off: Vec<PutOff>,
     hooks: DueHooks,
     panic: Option<Box<dyn Any + Send>>,
+    answered: Vec<Arc<Waiter>>,
 }
 
 impl Aftermath {
-    /// Wakes, then hooks, then what is dropped and put off (U3 of the turns), then the panic of a function that unwound in the
-    /// commit.
+    /// Wakes, then hooks, then what is dropped and put off (U3 of the turns), then the panic of a function or a decider that
+    /// unwound in the commit.
     pub(crate) fn settle(self) {
         let hooks = Owed::new(self.hooks);
+        for waiter in self.answered {
+            shield::run(|| {
+                waiter.wake(DECIDED);
+                drop(waiter);
+            });
+        }
         self.wakes.wake_all();
         hooks.settle();
         drop(self.unpublished);

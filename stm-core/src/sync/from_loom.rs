@@ -24,6 +24,32 @@ impl<T> Mutex<T> {
     }
 }
 
+pub(crate) use loom::sync::MutexGuard;
+
+#[derive(Debug)]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    /// The models have no time: it ends with a notification.
+    pub(crate) fn wait_up_to<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        _: std::time::Duration,
+    ) -> MutexGuard<'a, T> {
+        self.0
+            .wait(guard)
+            .expect("loom's mutexes are never poisoned")
+    }
+}
+
 /// How often the threads of one execution may yield before it is only run to its end.
 const YIELDS: usize = 8;
 
@@ -208,6 +234,10 @@ macro_rules! local {
     };
 }
 pub(crate) use local;
+
+/// Nothing: the models look at what is written themselves.
+#[inline(always)]
+pub(crate) fn note_write<T>(_word: &T) {}
 
 /// Nothing: the models take every turn anyway.
 #[inline(always)]

@@ -14,7 +14,33 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
+        note_write(self);
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) use std::sync::MutexGuard;
+
+/// For waits that end with their time.
+#[derive(Debug)]
+pub(crate) struct Condvar(std::sync::Condvar);
+
+impl Condvar {
+    pub(crate) const fn new() -> Self {
+        Self(std::sync::Condvar::new())
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    pub(crate) fn wait_up_to<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        patience: std::time::Duration,
+    ) -> MutexGuard<'a, T> {
+        let waited = self.0.wait_timeout(guard, patience);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -64,6 +90,35 @@ pub(crate) fn seed_stumbles(seed: u64) {
 /// Nothing: no thread stumbles.
 #[cfg(all(feature = "history", not(stm_stress)))]
 pub(crate) fn seed_stumbles(_seed: u64) {}
+/// Nothing, where it ships.
+#[cfg(not(stm_stress))]
+#[inline(always)]
+pub(crate) fn note_write<T>(_word: &T) {}
+
+#[cfg(stm_stress)]
+thread_local! {
+    /// Where this thread has written since somebody asked.
+    static WRITTEN: std::cell::RefCell<Option<Vec<usize>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// A shared word is about to be written, or a mutex taken, by this thread.
+#[cfg(stm_stress)]
+pub(crate) fn note_write<T>(word: &T) {
+    // While thread-locals go, nobody is asking.
+    let _ = WRITTEN.try_with(|written| {
+        if let Some(written) = &mut *written.borrow_mut() {
+            written.push(std::ptr::from_ref(word).addr());
+        }
+    });
+}
+
+/// The addresses of the shared words that `f` writes on this thread, in order, with repetitions.
+#[cfg(stm_stress)]
+pub(crate) fn written_words(f: impl FnOnce()) -> Vec<usize> {
+    WRITTEN.with(|written| written.replace(Some(Vec::new())));
+    f();
+    WRITTEN.with(|written| written.take()).unwrap_or_default()
+}
 
 /// Nothing: the tracked cell exists in the models only.
 #[derive(Debug)]

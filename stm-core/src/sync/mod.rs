@@ -11,7 +11,8 @@
 //! after, and loom reports a race when no ordering edge lies between.
 //!
 //! Where the constants are shrunk for stress (`--cfg stm_stress`), each access to a shared number now and then gives the
-//! processor away first: between any two steps of the protocol, also with locks held, another thread gets its turn.
+//! processor away first: between any two steps of the protocol, also with locks held, another thread gets its turn. There, too,
+//! a test can have the words listed that a call writes (`written_words`).
 
 #[cfg(not(loom))]
 mod from_std;
@@ -25,9 +26,11 @@ use from_loom as imp;
 
 #[cfg(all(feature = "history", not(loom)))]
 pub(crate) use imp::seed_stumbles;
+#[cfg(all(stm_stress, not(loom)))]
+pub(crate) use imp::written_words;
 pub(crate) use imp::{
-    Mutex, Published, Thread, current_thread, local, park, park_timeout, seqcst_fence_for_loom,
-    spin_hint, statics, stumble, yield_now,
+    Condvar, Mutex, MutexGuard, Published, Thread, current_thread, local, note_write, park,
+    park_timeout, seqcst_fence_for_loom, spin_hint, statics, stumble, yield_now,
 };
 pub(crate) use std::sync::atomic::Ordering;
 
@@ -60,6 +63,7 @@ macro_rules! int_atomic {
             #[inline(always)]
             pub(crate) fn store(&self, value: $int, order: Ordering) {
                 stumble();
+                note_write(self);
                 self.0.store(value, order);
             }
 
@@ -69,6 +73,7 @@ macro_rules! int_atomic {
             #[inline(always)]
             pub(crate) fn overwrite(&self, value: $int, order: Ordering) {
                 stumble();
+                note_write(self);
                 #[cfg(not(loom))]
                 self.0.store(value, order);
                 #[cfg(loom)]
@@ -84,30 +89,35 @@ macro_rules! int_atomic {
                 failure: Ordering,
             ) -> Result<$int, $int> {
                 stumble();
+                note_write(self);
                 self.0.compare_exchange(current, new, success, failure)
             }
 
             #[inline(always)]
             pub(crate) fn fetch_or(&self, bits: $int, order: Ordering) -> $int {
                 stumble();
+                note_write(self);
                 self.0.fetch_or(bits, order)
             }
 
             #[inline(always)]
             pub(crate) fn fetch_add(&self, n: $int, order: Ordering) -> $int {
                 stumble();
+                note_write(self);
                 self.0.fetch_add(n, order)
             }
 
             #[inline(always)]
             pub(crate) fn fetch_sub(&self, n: $int, order: Ordering) -> $int {
                 stumble();
+                note_write(self);
                 self.0.fetch_sub(n, order)
             }
 
             #[inline(always)]
             pub(crate) fn swap(&self, value: $int, order: Ordering) -> $int {
                 stumble();
+                note_write(self);
                 self.0.swap(value, order)
             }
         }
@@ -134,6 +144,7 @@ impl<T> AtomicPtr<T> {
 
     #[inline(always)]
     pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        note_write(self);
         self.0.store(value, order);
     }
 }

@@ -186,4 +186,6 @@ pub fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
     }
 }
 
+pub mod decided;
 pub mod fire;
+pub mod sight;

@@ -37,9 +37,6 @@
 //!   that is greater.
 //! - A variable that is read twice in a row is not looked at any more closely the second time, if its word is the same
 //!   (`ReadSet::ends_with`).
-//! - A holder whose lease has run out, and whose token another has taken in the middle of its attempt, still does not look at the
-//!   token when it commits. The next holder can fail over that, once; the starvation oracle allows for it
-//!   (`Step::has_excuse`).
 //! - There is no external decider.
 //!
 //! # Oracles

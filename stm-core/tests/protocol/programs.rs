@@ -277,7 +277,6 @@ impl Program {
             held: NOBODY,
             lease_over: false,
             lease_has_ended: false,
-            excused: false,
             threads,
             records: [Record::EMPTY; RECORDS],
         }

@@ -241,7 +241,6 @@ fn fingerprint(program: &Program, state: &State) -> u128 {
         state.held,
         state.lease_over.into(),
         state.lease_has_ended.into(),
-        state.excused.into(),
     ];
     mixer.write(&rest);
     mixer.write(&state.table);

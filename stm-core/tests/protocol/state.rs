@@ -467,8 +467,6 @@ pub struct State {
     pub lease_over: bool,
     /// A lease may run out once in a run.
     pub lease_has_ended: bool,
-    /// A holder has failed because of that.
-    pub excused: bool,
     pub threads: [Thread; THREADS],
     pub records: [Record; RECORDS],
 }

@@ -261,7 +261,7 @@ impl Step<'_> {
             self.me_mut().start = Start::Update;
         }
         let only_reads = !self.txn().writes() && !self.txn().waits();
-        if (protected && !self.has_excuse()) || (only_reads && self.me().failures > 1) {
+        if protected || (only_reads && self.me().failures > 1) {
             self.report(Violation::Starvation);
         }
         self.clear_attempt();
@@ -273,14 +273,6 @@ impl Step<'_> {
             return self.goes_to(At::AwaitRelease);
         }
         self.after_release()
-    }
-
-    /// One whose lease has ended, and who lost the token in the middle of an attempt, is not stopped by the next holder until
-    /// this attempt is over. So each lease that ends excuses one failure.
-    fn has_excuse(&mut self) -> bool {
-        let excused = self.state.lease_has_ended && !self.state.excused;
-        self.state.excused |= excused;
-        excused
     }
 
     /// The second half of `Call::pause`.

@@ -53,7 +53,7 @@ impl Step<'_> {
             }
             Some(Snapshots) => self.goes_to(At::LookForSnapshots),
             Some(Clock) => self.goes_to(At::Clock),
-            Some(Token) if self.me().holder => self.after(Token),
+            Some(Token) if self.me().holder && self.lease_is_mine() => self.after(Token),
             Some(Token) => self.goes_to(At::Token),
             Some(Validation) => self.before_validation(),
         }

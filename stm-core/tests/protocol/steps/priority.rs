@@ -91,7 +91,7 @@ impl Step<'_> {
         let stopped = self.state.token
             && self.state.lease_runs()
             && self.state.filter & me.locked != 0
-            && !me.holder;
+            && !(me.holder && self.lease_is_mine());
         if !stopped || self.mutant == Mutant::X2 {
             return Blocked;
         }

@@ -1,0 +1,33 @@
+//! The workload `counter`: the time of adding one to a hot variable, by `modify` and by `commute`.
+#![allow(
+    missing_docs,
+    reason = "criterion's macros make undocumented functions"
+)]
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use stm_benches::measure::threads::Amount;
+use stm_benches::ours::StmCore;
+use stm_benches::workloads::counter::{self, Commute, Counter, Modify, OnEngine};
+
+fn way<C: Counter>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: usize) {
+    let counter = C::new();
+    group.bench_function(name, |b| {
+        b.iter_custom(|steps| {
+            let ran = counter::work(&counter, threads, Amount::Steps(steps));
+            ran.expect("every step is counted").elapsed
+        });
+    });
+}
+
+fn run(c: &mut Criterion) {
+    let mut group = c.benchmark_group("counter");
+    for (name, threads) in counter::CASES {
+        way::<OnEngine<StmCore, Modify>>(&mut group, &format!("modify, {name}"), threads);
+        way::<OnEngine<StmCore, Commute>>(&mut group, &format!("commute, {name}"), threads);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, run);
+criterion_main!(benches);
