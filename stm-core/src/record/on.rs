@@ -17,6 +17,7 @@ use crate::error::Stm;
 use crate::log::{Commuted, Log, Write};
 use crate::sync::{AtomicU64, Mutex, Ordering, local};
 use crate::tx::Verdict;
+use crate::wait::Reason;
 use crate::word::Word;
 
 /// The recording that runs, from 1; 0 where none does.
@@ -284,6 +285,10 @@ pub(crate) fn not_committed(verdict: &Verdict, log: &Log) {
     let outcome = match verdict {
         Verdict::RolledBack => Outcome::RolledBack,
         Verdict::Conflict(cause) => Outcome::Conflict(*cause),
+        Verdict::Wait(registration) if registration.reason() == Reason::Undecided => {
+            Outcome::Conflict(Cause::Undecided)
+        }
+        Verdict::Decided => return committed(),
         Verdict::Wait(_) | Verdict::Changed | Verdict::NothingToWaitFor => Outcome::Retried,
         Verdict::Unwound if log.panic.is_some() => Outcome::Conflict(Cause::CommutePanicked),
         Verdict::Unwound => Outcome::Unwound,
