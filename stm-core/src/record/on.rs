@@ -292,8 +292,6 @@ pub(crate) fn not_committed(verdict: &Verdict, log: &Log) {
         Verdict::Wait(_) | Verdict::Changed | Verdict::NothingToWaitFor => Outcome::Retried,
         Verdict::Unwound if log.panic.is_some() => Outcome::Conflict(Cause::CommutePanicked),
         Verdict::Unwound => Outcome::Unwound,
-        // What it wrote is published, whatever the body did then.
-        Verdict::Decided => return committed(),
     };
     end(outcome, || staged(log));
 }
