@@ -306,7 +306,7 @@ fn a_crowd_of_threads_is_in_its_bodies_at_once() {
     impl Crowd {
         fn member(&self, id: usize) {
             let (a, b) = (id % CELLS, (id / CELLS + id) % CELLS);
-            if id % 2 == 0 {
+            if id.is_multiple_of(2) {
                 snapshot(|s| {
                     self.all_inside.wait().wait();
                     // The others commit from here on, all at once.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -292,7 +292,8 @@ impl<'w> Worker<'w> {
         let waker = Waker::from(Arc::clone(&unpark));
         let polls = 1 + self.rng.below(4);
         for _ in 0..polls {
-            if let Poll::Ready(_) = Pin::new(&mut *task).poll(&mut Context::from_waker(&waker)) {
+            let polled = Pin::new(&mut *task).poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() {
                 return;
             }
             if !unpark.1.swap(false, Ordering::Acquire) {
