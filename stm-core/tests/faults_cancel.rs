@@ -137,6 +137,10 @@ fn a_task_dropped_after_any_poll_has_done_what_it_awaited_and_no_more() {
     });
 }
 
+/// Failures after which a transaction takes priority, and the attempt in which it has it.
+const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
+const HOLDER: u32 = CLAIM_AFTER + 1;
+
 /// In the state in which it waits for the transaction with priority. That is known by its name alone.
 #[test]
 fn a_task_dropped_while_it_gives_way_to_priority_is_forgotten() {
@@ -152,9 +156,8 @@ fn a_task_dropped_while_it_gives_way_to_priority_is_forgotten() {
                     atomically(|tx| {
                         let n = var.read(tx)?;
                         match tx.attempt() {
-                            // Enough failures for priority, in whichever build.
-                            1..=12 => elsewhere(|| var.store(n)),
-                            13 => {
+                            1..=CLAIM_AFTER => elsewhere(|| var.store(n)),
+                            HOLDER => {
                                 reached.send(()).expect("they listen");
                                 may_go_on.recv().expect("they say so");
                             }

@@ -292,10 +292,8 @@ impl<'w> Worker<'w> {
         let waker = Waker::from(Arc::clone(&unpark));
         let polls = 1 + self.rng.below(4);
         for _ in 0..polls {
-            if Pin::new(&mut *task)
-                .poll(&mut Context::from_waker(&waker))
-                .is_ready()
-            {
+            let polled = Pin::new(&mut *task).poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() {
                 return;
             }
             if !unpark.1.swap(false, Ordering::Acquire) {
