@@ -1,4 +1,6 @@
 //! P9: each value is dropped once, when nobody can see it any more; and a `Ref` keeps what it points to until then.
+// One at a time: a transaction with priority stops others now and then that have nothing to do with it, and some bodies here are not
+// made for a second attempt.
 #![allow(clippy::disallowed_types, reason = "tests stand outside of the models")]
 
 mod common;
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use common::fire::{Boxed, collect_until, elsewhere, stumble, tick};
-use common::{Rng, Value, on_threads, seed, watched};
+use common::{Rng, Value, on_threads, seed, watched_alone};
 use stm_core::diagnostics::collect_garbage;
 use stm_core::{Stm, TVar, Tx, abort, atomically, in_transaction, retry, snapshot, try_atomically};
 
@@ -105,7 +107,7 @@ fn drop_counts() {
         }
     }
 
-    watched("drop_counts", || {
+    watched_alone("drop_counts", || {
         let seed = seed();
         let ledger = Ledger::new();
         let vars: Vec<_> = (0..VARS).map(|_| TVar::new(ledger.item())).collect();
@@ -147,7 +149,7 @@ fn drop_counts() {
 /// What never was published goes as soon as the attempt ends, without the collector.
 #[test]
 fn drop_counts_pending() {
-    watched("drop_counts_pending", || {
+    watched_alone("drop_counts_pending", || {
         let ledger = Ledger::new();
         let var = TVar::new(ledger.item());
         let write_twice = |tx: &mut Tx<'_>| {
@@ -198,7 +200,7 @@ fn drop_counts_pending() {
 /// The last handle goes inside of the transaction that wrote the variable.
 #[test]
 fn drop_counts_variable() {
-    watched("drop_counts_variable", || {
+    watched_alone("drop_counts_variable", || {
         let ledger = Ledger::new();
         let other = TVar::new(ledger.item());
         for round in 0..300 {
@@ -234,7 +236,7 @@ fn collect_elsewhere() {
 /// Garbage of a thread that has ended, and of one that lives on but has handed it over.
 #[test]
 fn drop_counts_threads() {
-    watched("drop_counts_threads", || {
+    watched_alone("drop_counts_threads", || {
         let ledger = Ledger::new();
         let var = TVar::new(ledger.item());
         let replace = || (0..10).for_each(|_| var.store(ledger.item()));
@@ -294,7 +296,7 @@ fn drop_counts_thread_locals() {
         static YOUNGER: RefCell<Option<Farewell>> = const { RefCell::new(None) };
     }
 
-    watched("drop_counts_thread_locals", || {
+    watched_alone("drop_counts_thread_locals", || {
         let ledger = Ledger::new();
         let var = TVar::new(ledger.item());
         for _ in 0..20 {
@@ -335,7 +337,7 @@ fn refused_values_are_dropped_outside() {
         }
     }
 
-    watched("refused_values_are_dropped_outside", || {
+    watched_alone("refused_values_are_dropped_outside", || {
         let alive = Arc::new(AtomicUsize::new(0));
         let new = || {
             alive.fetch_add(1, Ordering::Relaxed);
@@ -386,7 +388,7 @@ fn drop_runs_transaction() {
         }
     }
 
-    watched("drop_runs_transaction", || {
+    watched_alone("drop_runs_transaction", || {
         const ROUNDS: usize = 1_000;
         const THREADS: usize = 2;
         let (word, boxed) = (TVar::new(0i64), TVar::new(Boxed::of(0)));
@@ -516,7 +518,7 @@ fn ref_outlives_value<V: Value>() {
 /// What a `Ref` shows never changes, whatever becomes of the variable, the handle, the branch or the published value.
 #[test]
 fn read_ref_stays() {
-    watched("read_ref_stays", || {
+    watched_alone("read_ref_stays", || {
         old_ref_stays::<i64>();
         old_ref_stays::<Boxed>();
         ref_of_undone_stays::<i64>();
