@@ -7,13 +7,14 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use stm_core::diagnostics::history::seed_yields;
 use stm_core::{
-    Abort, ReadTx, Stm, TVar, Transaction, Tx, abort, atomically, atomically_async, retry,
-    snapshot, try_atomically,
+    Abort, Decision, ReadTx, Stm, TVar, Transaction, Tx, abort, atomically, atomically_async,
+    retry, snapshot, try_atomically,
 };
 
 use crate::common::{Rng, on_threads};
@@ -154,8 +155,23 @@ impl<'a> Thread<'a> {
         let var = &self.vars[self.rng.below(self.vars.len())];
         let n = self.rng.next();
         match self.rng.below(16) {
-            0..=3 => {
+            0..=2 => {
                 atomically(|tx| body.run(tx));
+            }
+            3 => {
+                // A decider that takes its time, and sometimes refuses.
+                let agrees = self.rng.below(4) > 0;
+                let decided = try_atomically(|tx| {
+                    body.run(tx)?;
+                    tx.decide(|| {
+                        body.stumble();
+                        match agrees {
+                            true => Decision::Commit,
+                            false => Decision::Abort(n),
+                        }
+                    })
+                });
+                assert_eq!(decided.is_ok(), agrees);
             }
             4 | 5 => {
                 // Only reads, as far as the engine can tell: where it would fail, it goes on as a snapshot.
@@ -305,13 +321,17 @@ impl Body<'_> {
 
 /// A tiny executor: polls all futures on this thread, whenever one of them is woken, until all are ready.
 fn run_all(futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
-    struct Unpark(std::thread::Thread);
+    /// With a flag of its own: a body may park this thread in the middle of a poll (a glance behind a decider does), and that
+    /// may take the token that a wake-up has left.
+    struct Unpark(std::thread::Thread, AtomicBool);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
+            self.1.store(true, Ordering::SeqCst);
             self.0.unpark();
         }
     }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let unpark = Arc::new(Unpark(std::thread::current(), AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&unpark));
     let mut cx = Context::from_waker(&waker);
     let mut left = futures;
     loop {
@@ -319,6 +339,8 @@ fn run_all(futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
         if left.is_empty() {
             return;
         }
-        std::thread::park();
+        while !unpark.1.swap(false, Ordering::SeqCst) {
+            std::thread::park();
+        }
     }
 }
