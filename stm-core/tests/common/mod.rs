@@ -83,7 +83,8 @@ pub struct Rng(u64);
 
 impl Rng {
     pub fn new(seed: u64, stream: usize) -> Self {
-        Self((seed ^ (stream as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)) | 1)
+        // Zero is the one state that the generator does not leave.
+        Self((seed ^ (stream as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1))
     }
 
     pub fn next(&mut self) -> u64 {
