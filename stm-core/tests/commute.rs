@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use common::fire::{Boxed, collect_until, elsewhere, panic_of, tick};
-use common::{Value, on_threads, watched};
+use common::{Value, on_threads, watched_alone};
 use stm_core::diagnostics::stats;
 use stm_core::{TVar, Tx, abort, atomically, in_transaction, retry, snapshot, try_atomically};
 
@@ -71,7 +71,7 @@ fn in_any_order<T: Value>() {
 
 #[test]
 fn commute_keeps_the_order_of_the_body() {
-    watched("commute_order", || {
+    watched_alone("commute_order", || {
         in_any_order::<i64>();
         in_any_order::<Box<i64>>();
         in_any_order::<Boxed>();
@@ -111,7 +111,7 @@ fn undone<T: Value>() {
 /// What comes between two functions, and what a replacement brings, are kept apart.
 #[test]
 fn replace_after_commutes_frees_each_value_once() {
-    watched("replace_after_commutes", || {
+    watched_alone("replace_after_commutes", || {
         let x = TVar::new(String::from("at first"));
         let old = atomically(|tx| {
             x.commute(tx, |s| format!("{s}, one"))?;
@@ -138,7 +138,7 @@ fn replace_after_commutes_frees_each_value_once() {
 /// The index over many writes goes when shadowed ones are dropped; functions must still find their entries.
 #[test]
 fn commute_beside_shadowed_writes() {
-    watched("commute_shadowed", || {
+    watched_alone("commute_shadowed", || {
         for functions in 1..3 {
             let mut vars: Vec<_> = (0..6).map(|_| TVar::new(0)).collect();
             // In the order of their addresses: sorting must not repair anything.
@@ -168,7 +168,7 @@ fn what_a_function_owns_is_dropped_outside() {
         }
     }
 
-    watched("commute_owned", || {
+    watched_alone("commute_owned", || {
         let drops = Arc::new(AtomicUsize::new(0));
         let function = || {
             let guard = Guard(Arc::clone(&drops));
@@ -207,7 +207,7 @@ fn what_a_function_owns_is_dropped_outside() {
 
 #[test]
 fn commute_is_undone_with_its_branch() {
-    watched("commute_undone", || {
+    watched_alone("commute_undone", || {
         undone::<i64>();
         undone::<Box<i64>>();
     });
@@ -241,7 +241,7 @@ fn disturbs_nobody<T: Value>() {
 
 #[test]
 fn commute_is_no_read() {
-    watched("commute_is_no_read", || {
+    watched_alone("commute_is_no_read", || {
         disturbs_nobody::<i64>();
         disturbs_nobody::<Box<i64>>();
         let x = TVar::new(0);
@@ -258,7 +258,7 @@ fn commute_is_no_read() {
 /// Many threads on one counter: everything is counted, and nobody begins again.
 #[test]
 fn hot_counter_does_not_abort() {
-    watched("hot_counter", || {
+    watched_alone("hot_counter", || {
         const THREADS: usize = 8;
         let each = if cfg!(debug_assertions) {
             2_000
@@ -280,6 +280,11 @@ fn hot_counter_does_not_abort() {
                     let (a, b) = snapshot(|s| Ok((word.read(s)?, *boxed.read(s)?)));
                     assert_eq!(a, b);
                 }
+            }
+        });
+        // Apart from the others: whoever modifies may need priority, and that may stop even those who commute.
+        on_threads(THREADS, |id| {
+            for _ in 0..each {
                 if id == 1 {
                     atomically(|tx| mixed.modify(tx, |n| n + 1));
                 } else {
@@ -327,7 +332,7 @@ fn panic_safety_commute() {
         assert_eq!((caught.as_str(), all()), ("on purpose", [2, 3, 4]));
     }
 
-    watched("panic_safety_commute", || {
+    watched_alone("panic_safety_commute", || {
         in_commit::<i64>();
         in_commit::<Box<i64>>();
         in_commit::<Boxed>();
@@ -336,7 +341,7 @@ fn panic_safety_commute() {
 
 #[test]
 fn commute_functions_reach_no_variable() {
-    watched("commute_misuse", || {
+    watched_alone("commute_misuse", || {
         let (x, other) = (TVar::new(0), TVar::new(1));
         type Way = fn(&TVar<i32>) -> i32;
         let ways: [Way; 4] = [
@@ -379,7 +384,7 @@ fn drop_counts_commute() {
         }
     }
 
-    watched("drop_counts_commute", || {
+    watched_alone("drop_counts_commute", || {
         let alive = Arc::new(AtomicUsize::new(0));
         let x = TVar::new(Counted::new(&alive));
         let function = || {
