@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::alarm::Alarm;
 use crate::error::{Stm, check};
+use crate::mutant::mutant;
 use crate::read_tx::ReadTx;
 use crate::run::atomically;
 use crate::sync::Mutex;
@@ -117,6 +118,9 @@ impl Timer {
         tx.on_commit(move || {
             let next = next();
             let before = std::mem::replace(&mut *alarm.lock(), next);
+            if mutant!("D-timer") {
+                return std::mem::forget(before);
+            }
             drop(before);
         });
     }

@@ -23,12 +23,12 @@ use crate::diagnostics::observer::{self, Event};
 use crate::diagnostics::origin::Origin;
 use crate::error::Stm;
 use crate::log::{Function, Log, NONE, Read, Write};
+use crate::mutant::shielded;
 use crate::priority;
 use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
-use crate::shield;
 use crate::sight;
 use crate::tx::Tx;
 
@@ -547,7 +547,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
                     ctx.count_commit();
                     return (result, log.clear());
                 };
-                shield::run(|| drop(result));
+                shielded!("P-replaced", || drop(result));
                 let behind = log.behind.take();
                 events.extend(sight::note_conflict(cause, log.blamed, attempt, origin));
                 match (cause, behind, log.blamed) {

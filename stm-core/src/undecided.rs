@@ -46,6 +46,7 @@ use crate::block::Pinned;
 use crate::context;
 use crate::diagnostics::origin::Origin;
 use crate::log::Log;
+use crate::mutant::mutant;
 use crate::sync::{AtomicUsize, Mutex, Ordering, statics};
 use crate::wait::{DECIDED, Waiter};
 
@@ -185,7 +186,9 @@ impl Undecided {
             None => waiter.sleep(),
             Some(end) => waiter.sleep_until(end),
         }
-        self.leave(&waiter);
+        if !mutant!("D-sleeper") {
+            self.leave(&waiter);
+        }
     }
 
     /// Wakes the threads, and adds the tasks to `tasks`: their wakers are user code.
@@ -238,11 +241,16 @@ impl Announced {
             if shard
                 .get(&address)
                 .is_some_and(|event| Arc::ptr_eq(event, &self.event))
+                && !mutant!("D-event")
             {
                 shard.remove(&address);
             }
         }
-        ANNOUNCED.fetch_sub(1, Ordering::Relaxed);
-        self.event.signal(&mut log.answered);
+        if !mutant!("D-event-count") {
+            ANNOUNCED.fetch_sub(1, Ordering::Relaxed);
+        }
+        if !mutant!("D-event-signal") {
+            self.event.signal(&mut log.answered);
+        }
     }
 }
