@@ -106,6 +106,12 @@ impl Alarm {
     }
 }
 
+/// How many have not rung yet.
+#[cfg(all(test, not(loom)))]
+pub(crate) fn count() -> usize {
+    CLOCKWORK.lock().list.len()
+}
+
 impl Drop for Alarm {
     fn drop(&mut self) {
         if mutant!("D-alarm") {

@@ -21,10 +21,10 @@ use std::panic::Location;
 
 use crate::diagnostics::stats::{Membership, Tally};
 use crate::log::{Aftermath, Log, PutOff};
-#[cfg(not(loom))]
-use crate::{mutant::mutant, pool};
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
+#[cfg(not(loom))]
+use crate::{mutant::mutant, pool};
 
 /// Where the thread stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -33,7 +33,7 @@
 
 use std::cell::Cell;
 
-use crate::sync::local;
+use crate::sync::{local, yield_now};
 
 /// Whether the engine is to go wrong here.
 macro_rules! mutant {
@@ -109,6 +109,13 @@ pub(crate) fn chosen(name: &str) -> bool {
 
 local! {
     static NOTED: Cell<u64> = Cell::new(0);
+}
+
+/// Takes a look, and lets others change what it has seen.
+pub(crate) fn early<R>(look: impl FnOnce() -> R) -> R {
+    let seen = look();
+    yield_now();
+    seen
 }
 
 /// Keeps a number of this thread's for a mutant that takes too early a look at something.

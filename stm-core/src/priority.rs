@@ -503,3 +503,25 @@ fn wake(tasks: Vec<Waker>) {
         shielded!("P-token-waker", || task.wake());
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_been_served_or_has_gone_stands_in_line_no_more() {
+        // The first lease is over before long: whoever is late here claims it again.
+        loop {
+            let Claim::Claimed(tenure) = claim(None) else {
+                unreachable!("without a deadline");
+            };
+            let second = claim(Some(Instant::now()));
+            assert!(line().waiting.is_empty());
+            release(tenure);
+            match second {
+                Claim::TimedOut => return,
+                Claim::Claimed(other) => release(other),
+            }
+        }
+    }
+}

@@ -66,7 +66,7 @@ pub(crate) fn attempt<R, E>(
 ) -> Step<R, E> {
     call.attempt += 1;
     if mutant!("X6") {
-        mutant::note(clock().sample().time());
+        mutant::note(mutant::early(|| clock().sample().time()));
     }
     let pin = ctx.pin();
     let mut inside = ctx.enter();
@@ -379,7 +379,7 @@ fn snapshot_once<R>(
     body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>,
     caller: &'static Location<'static>,
 ) -> Stm<R> {
-    let early = mutant!("X6").then(|| clock().begin_snapshot());
+    let early = mutant!("X6").then(|| mutant::early(|| clock().begin_snapshot()));
     let pin = ctx.pin();
     let inside = ctx.enter();
     // After the pin: R2 and H3 rest on it.

@@ -190,3 +190,23 @@ impl fmt::Debug for Timer {
         f.debug_tuple("Timer").field(&self.state).finish()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::alarm;
+
+    #[test]
+    fn one_alarm_for_the_last_setting_and_none_once_stopped() {
+        let hour = Duration::from_secs(3600);
+        let timer = Timer::after(hour);
+        assert_eq!(alarm::count(), 1);
+        atomically(|tx| timer.set(tx, Instant::now() + hour));
+        assert_eq!(alarm::count(), 1);
+        atomically(|tx| timer.stop(tx));
+        assert_eq!(alarm::count(), 0);
+        atomically(|tx| timer.set(tx, Instant::now() + hour));
+        drop(timer);
+        assert_eq!(alarm::count(), 0);
+    }
+}

@@ -254,3 +254,27 @@ impl Announced {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{Decision, TVar, try_atomically};
+
+    #[test]
+    fn nothing_is_left_of_a_decided_commit() {
+        let (x, y) = (TVar::new(0), TVar::new(String::new()));
+        for answer in [Decision::Commit, Decision::Abort("no")] {
+            let answered = try_atomically(|tx| {
+                let n = x.read(tx)?;
+                y.write(tx, n.to_string())?;
+                tx.decide(|| {
+                    assert_eq!(ANNOUNCED.load(Ordering::Relaxed), 1);
+                    answer
+                })
+            });
+            assert_eq!(answered.is_ok(), answer == Decision::Commit);
+            assert_eq!(ANNOUNCED.load(Ordering::Relaxed), 0);
+            assert!(TABLE.shards.iter().all(|shard| shard.lock().is_empty()));
+        }
+    }
+}

@@ -236,3 +236,19 @@ impl Event {
         let _ = TELLING.try_with(|telling| telling.set(mutant!("D-telling")));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_put_together_when_nobody_listens_any_more() {
+        struct Nothing;
+        impl Observer for Nothing {}
+        assert!(!listens());
+        set_observer(Some(Arc::new(Nothing)));
+        assert!(listens() && !hears_commits());
+        set_observer(None);
+        assert!(!listens());
+    }
+}
