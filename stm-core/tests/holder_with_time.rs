@@ -5,7 +5,9 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use common::decided::decided;
 use common::fire::{elsewhere, tick};
@@ -27,9 +29,9 @@ fn with_time<R>(mut body: impl FnMut(&mut Tx<'_>) -> Stm<R>) -> R {
     })
 }
 
-/// An attempt of a rival, which gives way or gets through.
+/// An attempt of a rival, which gives way at once or gets through.
 fn once(mut body: impl FnMut(&mut Tx<'_>) -> Stm<()> + Send) -> Result<(), Stopped> {
-    elsewhere(|| Transaction::new().max_attempts(1).run(&mut body))
+    elsewhere(|| Transaction::new().timeout(Duration::ZERO).run(&mut body))
 }
 
 /// A holder that sleeps has let go: who changes what it waits for is not stopped by it.
@@ -61,7 +63,7 @@ fn a_filter_that_grows_forgets_nothing() {
                 x.read(tx)?;
             }
             for x in all.iter().step_by(100) {
-                assert_eq!(once(|tx| x.write(tx, 0)), Err(Stopped::TooManyAttempts));
+                assert_eq!(once(|tx| x.write(tx, 0)), Err(Stopped::TimedOut));
             }
             Ok(())
         });
@@ -116,7 +118,7 @@ fn who_waits_for_a_lock_gives_way() {
                     locked.write(tx, 1)
                 });
                 let between = stats().since(&before);
-                assert_eq!(rival, Err(Stopped::TooManyAttempts));
+                assert_eq!(rival, Err(Stopped::TimedOut));
                 assert_eq!(between.aborts_by(Cause::GaveWay), 1, "{between}");
                 Ok(())
             });
@@ -142,6 +144,30 @@ fn a_task_between_polls_stops_nobody() {
             assert!(poll(&mut task, &waker).is_pending());
             assert_eq!(once(|tx| x.write(tx, 1)), Ok(()));
         }
+    });
+}
+
+/// A task that waited for the token has its waker there; when it does so no more, it has not.
+#[test]
+fn a_task_that_waits_no_more_leaves_no_waker() {
+    watched_alone("holder_task_waits", || {
+        let conflict = a_conflict();
+        with_time(|_| {
+            let (wakes, waker) = Wakes::new();
+            elsewhere(|| {
+                let mut task = atomically_async(|tx| {
+                    if tx.attempt() <= FAILURES {
+                        return Err(conflict);
+                    }
+                    Ok(())
+                });
+                for _ in 0..20 {
+                    assert!(poll(&mut task, &waker).is_pending());
+                }
+            });
+            assert_eq!(Arc::strong_count(&wakes), 2, "ours, and the waker");
+            Ok(())
+        });
     });
 }
 

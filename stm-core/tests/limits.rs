@@ -217,7 +217,7 @@ fn a_retry_until_that_is_thrown_away_ends_no_other_wait() {
 /// .. nor the wait of a later transaction.
 #[test]
 fn a_retry_until_that_is_thrown_away_is_forgotten() {
-    watched("retry_until_forgotten", || {
+    watched_alone("retry_until_forgotten", || {
         let x = TVar::new(0);
         atomically(|tx| {
             let _ = tx.retry_until::<()>(Instant::now() + Duration::from_millis(5));

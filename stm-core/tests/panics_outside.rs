@@ -106,7 +106,7 @@ fn a_clone_whose_drop_panics() {
             }
             Self {
                 n: self.n,
-                explodes: first.then_some(Explodes),
+                explodes: if first { Some(Explodes) } else { None },
             }
         }
     }
@@ -188,7 +188,7 @@ fn a_waker_that_panics_at_its_deadline() {
 /// An observer that is replaced goes, by whatever way.
 #[test]
 fn an_observer_whose_drop_panics() {
-    struct Listener(#[expect(dead_code, reason = "for its drop")] Explodes);
+    struct Listener(Explodes);
     impl Observer for Listener {}
 
     watched_alone("observer_drop_panics", || {
