@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::shield;
+use crate::mutant::{mutant, shielded};
 
 type Bell = Box<dyn FnOnce() + Send>;
 
@@ -68,7 +68,7 @@ impl Clockwork {
             let bell = alarms.list.remove(&(at, number));
             drop(alarms);
             if let Some(bell) = bell {
-                shield::run(bell);
+                shielded!("P-alarm", bell);
             }
             alarms = self.lock();
         }
@@ -106,8 +106,17 @@ impl Alarm {
     }
 }
 
+/// How many have not rung yet.
+#[cfg(all(test, not(loom)))]
+pub(crate) fn count() -> usize {
+    CLOCKWORK.lock().list.len()
+}
+
 impl Drop for Alarm {
     fn drop(&mut self) {
+        if mutant!("D-alarm") {
+            return;
+        }
         let cancelled = CLOCKWORK.lock().list.remove(&self.0);
         // B1: what the bell owns is user code's.
         drop(cancelled);

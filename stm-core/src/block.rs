@@ -32,6 +32,7 @@ use crate::clock::Time;
 use crate::context;
 use crate::diagnostics::known;
 use crate::history::HistoryNode;
+use crate::mutant::{edge, mutant};
 use crate::pool;
 use crate::record::Serial;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -84,7 +85,7 @@ impl Block {
     /// second look at the word then differs.
     #[inline(always)]
     pub(crate) fn load_bits(&self) -> u64 {
-        self.bits.load(Ordering::Acquire)
+        self.bits.load(edge!(Acquire, "O-bits-load" => Relaxed))
     }
 
     /// The value's bits for the owner of the lock.
@@ -100,17 +101,21 @@ impl Block {
     /// Release: pairs with the Acquire in `load_bits`, and keeps the lock CAS before it.
     #[inline(always)]
     pub(crate) fn store_bits(&self, bits: u64) {
-        self.bits.store(bits, Ordering::Release);
+        self.bits
+            .store(bits, edge!(Release, "O-bits-store" => Relaxed));
     }
 
     /// Acquire: pairs with the Release in `set_history_head`.
     pub(crate) fn history_head(&self) -> *mut HistoryNode {
-        self.tail.load(Ordering::Acquire).cast()
+        self.tail
+            .load(edge!(Acquire, "O-history-load" => Relaxed))
+            .cast()
     }
 
     /// Release: pairs with the Acquire in `history_head`.
     pub(crate) fn set_history_head(&self, head: *mut HistoryNode) {
-        self.tail.store(head.cast(), Ordering::Release);
+        self.tail
+            .store(head.cast(), edge!(Release, "O-history-store" => Relaxed));
     }
 
     /// Something is about to be entered into the diagnostics' table, which the end of this block has to take out.
@@ -136,7 +141,7 @@ impl Block {
         // SAFETY: S1, nobody else can reach the block.
         let (word, tail) = unsafe {
             let block = block.as_ref();
-            if block.is_known() {
+            if block.is_known() && !mutant!("D-known") {
                 known::forget(std::ptr::from_ref(block).addr());
             }
             (block.word.sample(), block.tail.load(Ordering::Acquire))
@@ -212,7 +217,8 @@ impl Clone for BlockHandle {
 impl Drop for BlockHandle {
     fn drop(&mut self) {
         // AcqRel: the Release half publishes this thread's uses of the block, the Acquire half lets the last one see all of them.
-        if self.block().handles.fetch_sub(1, Ordering::AcqRel) & !KNOWN == 1 {
+        let order = edge!(AcqRel, "O-handles" => Relaxed);
+        if self.block().handles.fetch_sub(1, order) & !KNOWN == 1 {
             let block = self.0;
             context::with(|ctx| {
                 // SAFETY: S1, the count is zero, so threads that pin from now on have no way to the block.
@@ -283,6 +289,11 @@ impl Look {
     #[inline(always)]
     pub(crate) const fn word(self) -> Word {
         self.0
+    }
+
+    /// The same, without the lock and the waiters.
+    pub(crate) const fn settled(self) -> Self {
+        Self(self.0.settled())
     }
 
     /// A look at what this thread has just locked: `replaced` as it is now.

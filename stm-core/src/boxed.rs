@@ -26,9 +26,9 @@ use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
+use crate::mutant::shielded;
 use crate::pool;
 use crate::record::Serial;
-use crate::shield;
 use crate::sync::Published;
 
 /// What the engine knows of a node without knowing its value's type.
@@ -165,7 +165,7 @@ impl Drop for Unpublished {
     fn drop(&mut self) {
         // SAFETY: owned and never published (a commit forgets what it has published), and the attempt that could hold a
         // `Ref` to it is over (L3 in the write set).
-        shield::run(|| unsafe { self.ops.free(self.node) });
+        shielded!("P-unpublished", || unsafe { self.ops.free(self.node) });
     }
 }
 

@@ -19,6 +19,7 @@ use crate::cause::Cause;
 use crate::contention;
 use crate::context;
 use crate::diagnostics::origin::Origin;
+use crate::mutant::mutant;
 use crate::priority::{self, Claim, PollClaim, TaskWait, Tenure, claim_after};
 use crate::record::CallId;
 
@@ -163,7 +164,9 @@ impl Call {
 impl Drop for Call {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Start::Holder(_) = self.start {
+        if let Start::Holder(_) = self.start
+            && !mutant!("D-token-call")
+        {
             self.let_go();
         }
     }

@@ -39,7 +39,8 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU64, Mutex, Ordering, seqcst_fence_for_loom, statics};
+use crate::mutant::{edge, mutant, total_order};
+use crate::sync::{AtomicU64, Mutex, Ordering, statics};
 
 /// How many bits of the word count snapshots. Shrunk where rare paths are to run all the time.
 const ACTIVE_BITS: u32 = if cfg!(any(loom, stm_stress)) { 2 } else { 12 };
@@ -59,12 +60,26 @@ impl Stamp {
         Self(time << ACTIVE_BITS | active)
     }
 
+    /// All of it, for [`Stamp::from_raw`].
+    pub(crate) const fn raw(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
     pub(crate) const fn time(self) -> Time {
         self.0 >> ACTIVE_BITS
     }
 
     const fn active(self) -> u64 {
         self.0 & ACTIVE_MASK
+    }
+
+    /// The same time, with the snapshots of `other`.
+    pub(crate) const fn with_snapshots_of(self, other: Self) -> Self {
+        Self::pack(self.time(), other.active())
     }
 
     /// True while some tracked snapshot lives, so that an inline value must be saved before it is overwritten.
@@ -126,7 +141,7 @@ impl Clock {
     /// every word that a commit with version <= t writes locked or already published (Lemma A).
     #[inline(always)]
     pub(crate) fn sample(&self) -> Stamp {
-        Stamp(self.packed.load(Ordering::SeqCst))
+        Stamp(self.packed.load(edge!(SeqCst, "O-clock-load" => Relaxed)))
     }
 
     /// Makes `time() >= at_least` true and returns a stamp for which it is. Keeps the count.
@@ -146,11 +161,22 @@ impl Clock {
             }
             let next = Stamp::pack(Self::tick(now.time()), now.active() + 1);
             if self.exchange(now, next).is_ok() {
-                seqcst_fence_for_loom();
+                total_order!("S-snapshot");
                 return Ticket {
                     time: next.time(),
                     shared: false,
                 };
+            }
+            if mutant!("M18") {
+                let adopted = self.sample();
+                let counted = Stamp::pack(adopted.time(), adopted.active() + 1);
+                if adopted.time() > now.time() && self.exchange(adopted, counted).is_ok() {
+                    total_order!("S-snapshot");
+                    return Ticket {
+                        time: adopted.time(),
+                        shared: false,
+                    };
+                }
             }
         }
     }
@@ -163,7 +189,7 @@ impl Clock {
         let stamp =
             self.update(|now| Some(Stamp::pack(Self::tick(now.time()), now.active() + slot)));
         *sharing += 1;
-        seqcst_fence_for_loom();
+        total_order!("S-snapshot");
         Ticket {
             time: stamp.time(),
             shared: true,
@@ -174,15 +200,14 @@ impl Clock {
         if ticket.shared {
             let mut sharing = self.sharing.lock();
             *sharing -= 1;
-            if *sharing > 0 {
+            if *sharing > 0 || mutant!("D-shared-slot") {
                 return;
             }
             // The slot is given back under the mutex, or a newcomer could count itself into a slot that is just going.
-            self.packed.fetch_sub(1, Ordering::Release);
-        } else {
-            // Release: pairs with the SeqCst load in `sample` by a commit that then saves no history.
-            self.packed.fetch_sub(1, Ordering::Release);
         }
+        // Release: pairs with the SeqCst load in `sample` by a commit that then saves no history.
+        self.packed
+            .fetch_sub(1, edge!(Release, "O-snapshot-end" => Relaxed));
     }
 
     /// Applies `next` until it succeeds or declines; returns the stamp that then held.
@@ -200,11 +225,19 @@ impl Clock {
     /// SeqCst: an advance is ordered with every other look at the clock and every lock (see `sample`).
     fn exchange(&self, now: Stamp, next: Stamp) -> Result<(), u64> {
         self.packed
-            .compare_exchange(now.0, next.0, Ordering::SeqCst, Ordering::Relaxed)
+            .compare_exchange(
+                now.0,
+                next.0,
+                edge!(SeqCst, "O-clock-move" => Relaxed),
+                Ordering::Relaxed,
+            )
             .map(drop)
     }
 
     fn tick(time: Time) -> Time {
+        if mutant!("M6") {
+            return time;
+        }
         if time + 1 >= TIME_MAX {
             exhausted();
         }

@@ -43,8 +43,6 @@
 //! release alone two committers can validate past each other's locks (store buffering), and a reader can begin
 //! between a lock and a clock load that are seen in different orders. Publication is `Release`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use smallvec::SmallVec;
 
 use crate::block::{Look, Seen};
@@ -55,6 +53,7 @@ use crate::contention::{Limit, Patience, Waiting};
 use crate::context;
 use crate::history::{self, HistoryNode};
 use crate::log::{Log, Read, Write, WriteSet};
+use crate::mutant::{self, caught, mutant};
 use crate::priority;
 use crate::reclaim::Pin;
 use crate::record;
@@ -133,7 +132,7 @@ fn commit_plainly<const BOXED: bool>(pin: &Pin, writes: &mut [Write], reads: &[R
     match writes {
         [one] => commit_few::<1, BOXED>(pin, [one], reads),
         [a, b] => {
-            let ascending = a.block.address() < b.block.address();
+            let ascending = mutant!("X1") || a.block.address() < b.block.address();
             let (first, second) = if ascending { (a, b) } else { (b, a) };
             commit_few::<2, BOXED>(pin, [first, second], reads)
         }
@@ -153,6 +152,12 @@ fn commit_few<const N: usize, const BOXED: bool>(
     writes: [&mut Write; N],
     reads: &[Read],
 ) -> Reached {
+    if mutant!("M20b") && priority::is_held() {
+        return Reached::Nothing;
+    }
+    if mutant!("M9") {
+        mutant::note(clock().sample().raw());
+    }
     let mut replaced = [Word::inline_initial(); N];
     for at in 0..N {
         match writes[at].block.get().word().try_lock() {
@@ -165,11 +170,11 @@ fn commit_few<const N: usize, const BOXED: bool>(
             }
         }
     }
-    AtomicWord::after_last_lock();
-    // SeqCst: as in `finish`. Step 2.
-    let now = clock().sample();
+    // Step 2.
+    let now = look_at_clock();
     // Step 3: the locks have kept what they cover since they were taken. Different variables have different reads.
-    let mut trivial = !now.snapshots_live() & !priority::is_held();
+    let mut trivial = !now.snapshots_live() & !mutant!("M3");
+    trivial &= mutant!("M20b") || !priority::is_held();
     let mut own_reads = 0;
     for at in 0..N {
         trivial &= !(replaced[at].has_waiters() | replaced[at].seq_exhausted());
@@ -179,7 +184,7 @@ fn commit_few<const N: usize, const BOXED: bool>(
                 .is_some_and(|read| read.seen().same_value(replaced[at])),
         );
     }
-    let covered = own_reads == reads.len();
+    let covered = own_reads == reads.len() || skips_validation(now);
     if !trivial || !covered {
         for at in 0..N {
             writes[at].replaced = replaced[at];
@@ -189,7 +194,7 @@ fn commit_few<const N: usize, const BOXED: bool>(
         }
     }
     // LINEARIZATION POINT: all reads hold, all writes are locked, and from here nothing fails.
-    let version = now.time() + 1;
+    let version = version_after(now, replaced.into_iter());
     for at in 0..N {
         if BOXED {
             publish_one(writes[at], replaced[at], version);
@@ -218,9 +223,13 @@ fn still_hold<const N: usize>(reads: &[Read], writes: [&Write; N]) -> bool {
             .iter()
             .any(|w| w.block == read.block && w.replaced.same_value(read.seen()))
     };
+    let now = |read: &Read| {
+        let now = read.block.look().word();
+        if mutant!("X8") { now.settled() } else { now }
+    };
     reads
         .iter()
-        .all(|read| read.block.look().word().same_value(read.seen()) || locked_by_us(read))
+        .all(|read| now(read).same_value(read.seen()) || locked_by_us(read))
 }
 
 /// Every other commit, from step 1.
@@ -228,10 +237,18 @@ fn still_hold<const N: usize>(reads: &[Read], writes: [&Write; N]) -> bool {
 fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     log.writes.seal(&log.commutes);
     log.announce_writes();
+    if mutant!("M9") {
+        mutant::note(clock().sample().raw());
+    }
     let limit = match log.holder {
         None if log.reads.as_slice().is_empty() => Limit::Long,
         ref holder => Limit::of_attempt(holder.as_ref()),
     };
+    if mutant!("M20b")
+        && let Some(failure) = must_give_way(log.writes.entries(), limit)
+    {
+        return Err(log.note_failure(failure));
+    }
     loop {
         let outcome = lock_all(log.writes.entries_mut(), limit)
             .map_err(|failure| log.note_failure(failure))
@@ -246,12 +263,12 @@ fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
 /// From step 2 on.
 #[inline(never)]
 fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
-    AtomicWord::after_last_lock();
-    // SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
-    let mut now = clock().sample();
+    let mut now = look_at_clock();
     let limit = Limit::of_attempt(log.holder.as_ref());
     // After the last lock, before anything is published: see `priority`.
-    if let Some(failure) = must_give_way(log.writes.entries(), limit) {
+    if !mutant!("M20b")
+        && let Some(failure) = must_give_way(log.writes.entries(), limit)
+    {
         unlock_all(&log.writes);
         return Err(log.note_failure(failure));
     }
@@ -262,10 +279,14 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     }
     // Reads of what is locked here were compared just now, and the locks keep them.
     if found.own_reads < log.reads.len()
+        && !skips_validation(now)
         && let Err(failure) = validate::by_committer(log.reads.as_slice(), &log.writes, limit)
     {
         give_up(log);
         return Err(log.note_failure(failure));
+    }
+    if mutant!("M3") {
+        now = clock().sample();
     }
     if !log.commutes.is_empty() {
         apply_commutes(log).inspect_err(|_| give_up(log))?;
@@ -276,11 +297,44 @@ fn finish(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     Ok(())
 }
 
+/// Step 2.
+///
+/// SeqCst: after the last lock; pairs with `Clock::begin_snapshot` and `Clock::advance_to` (Lemma A).
+#[inline(always)]
+pub(crate) fn look_at_clock() -> Stamp {
+    AtomicWord::after_last_lock();
+    if mutant!("M9") {
+        return Stamp::from_raw(mutant::noted());
+    }
+    if mutant!("M5") {
+        let before = clock().sample();
+        return clock().sample().with_snapshots_of(before);
+    }
+    clock().sample()
+}
+
+/// Never: see "Serializability of updates" above.
+#[inline(always)]
+fn skips_validation(now: Stamp) -> bool {
+    mutant!("M4") && now.time() == mutant::noted()
+}
+
+/// The version of a commit that has loaded `now` and whose locks have replaced these.
+#[inline(always)]
+fn version_after(now: Stamp, replaced: impl Iterator<Item = Word>) -> Time {
+    let mut oldest = now.time();
+    if mutant!("M7") {
+        let versions = replaced.map(|word| Look::at_own_lock(word).version());
+        oldest = oldest.max(versions.max().unwrap_or(0));
+    }
+    oldest + 1
+}
+
 /// Steps 5 and 6.
 #[inline(always)]
 pub(crate) fn publish_all(pin: &Pin, log: &mut Log, now: Stamp) {
     log.hooks.note_commit();
-    let version = now.time() + 1;
+    let version = version_after(now, log.writes.entries().iter().map(|w| w.replaced));
     if now.snapshots_live() {
         publish_with_history(pin, log.writes.entries(), version);
     } else {
@@ -309,7 +363,9 @@ fn unlock_all(writes: &WriteSet) {
 #[cold]
 fn give_up(log: &mut Log) {
     unlock_all(&log.writes);
-    log.hooks.give_turn_up();
+    if !mutant!("D-turn-given-up") {
+        log.hooks.give_turn_up();
+    }
 }
 
 /// Step 4: makes the values that were left to functions. User code under locks, as only deciders are besides; should it
@@ -319,13 +375,13 @@ pub(crate) fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
     let Log {
         writes, commutes, ..
     } = log;
-    let applied = catch_unwind(AssertUnwindSafe(|| {
+    let applied = caught!("P-commute", || {
         for (block, function) in commutes.iter() {
             let at = writes.find(block).expect("sealed with an entry for each");
             let newest = newest_of_own(&writes.entries()[at]);
             writes.apply_commute(at, function, newest);
         }
-    }));
+    });
     applied.map_err(|panic| {
         log.panic = Some(panic);
         Cause::CommutePanicked
@@ -416,7 +472,9 @@ fn lock_patiently(write: &Write, locked: &[Write], limit: Limit) -> Result<Word,
         if let TryLock::Locked(replaced) = write.block.get().word().try_lock() {
             return Ok(replaced);
         }
-        if let Some(failure) = must_give_way(locked, limit) {
+        if !mutant!("X2")
+            && let Some(failure) = must_give_way(locked, limit)
+        {
             return Err(failure);
         }
     }
@@ -438,7 +496,11 @@ pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
     };
     while stuck(now) {
         clock().advance_to(now.time() + 1);
+        let before = now;
         now = clock().sample();
+        if mutant!("M19") {
+            now = now.with_snapshots_of(before);
+        }
     }
     now
 }
@@ -448,12 +510,17 @@ pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
 /// A value whose version is not older than ours needs no saving: no snapshot could want it (H1).
 #[inline(never)]
 fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
+    if mutant!("X5") {
+        publish(writes, version);
+    }
     let made: SmallVec<[*mut HistoryNode; 4]> = writes
         .iter()
         .filter(|w| w.replaced.is_inline() && w.replaced.version() < version)
         .map(|w| history::save(w.block, w.replaced.version(), w.block.get().own_bits()))
         .collect();
-    publish(writes, version);
+    if !mutant!("X5") {
+        publish(writes, version);
+    }
     context::tally(|tally| tally.history_nodes.add(made.len() as u64));
     for node in made {
         // SAFETY: H2; snapshots that may walk to it pinned before.

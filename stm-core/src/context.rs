@@ -21,10 +21,10 @@ use std::panic::Location;
 
 use crate::diagnostics::stats::{Membership, Tally};
 use crate::log::{Aftermath, Log, PutOff};
-#[cfg(not(loom))]
-use crate::pool;
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
+#[cfg(not(loom))]
+use crate::{mutant::mutant, pool};
 
 /// Where the thread stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,11 +116,15 @@ impl Drop for Context {
         // Leaving the collector may run `Drop`s that come back here and join it again, on this context.
         // SAFETY: the reference to the participant that `pin` holds is gone when that returns.
         while let Some(participant) = unsafe { (*(*this).participant.get()).take() } {
+            if mutant!("D-participant") {
+                std::mem::forget(participant);
+                continue;
+            }
             drop(participant);
         }
         pool::close();
         STAND_IN.with(|slot| {
-            slot.set(if before == this {
+            slot.set(if before == this && !mutant!("D-stand-in") {
                 std::ptr::null()
             } else {
                 before

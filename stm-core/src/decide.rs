@@ -36,20 +36,20 @@
 //! - E5  After a refusal it is as before, savepoints included: nothing of the log was moved or changed. (More may be buried.)
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 use crate::block::Pinned;
 use crate::boxed::Pending;
 use crate::cause::{Cause, Control};
-use crate::clock::{Stamp, clock};
+use crate::clock::Stamp;
 use crate::commit;
 use crate::contention::Limit;
 use crate::error::Abort;
 use crate::log::{Log, NONE, Write};
+use crate::mutant::{caught, mutant};
 use crate::tx::{Mode, Tx};
 use crate::undecided::{Announced, Outcome};
 use crate::validate::Failure;
-use crate::word::AtomicWord;
 
 /// What a decider says about the transaction that waits for it; see [`Tx::decide`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -165,7 +165,7 @@ impl Tx<'_> {
     /// ```
     pub fn decide<E>(&mut self, decider: impl FnOnce() -> Decision<E>) -> Result<(), Abort<E>> {
         let ready = self.make_ready()?;
-        match catch_unwind(AssertUnwindSafe(decider)) {
+        match caught!("P-decider", decider) {
             Ok(Decision::Commit) => {
                 self.publish_decided(ready);
                 Ok(())
@@ -203,12 +203,12 @@ impl Tx<'_> {
             Ok(now) => now,
             Err(cause) => return Err(self.doom(cause)),
         };
-        let functions = catch_unwind(AssertUnwindSafe(|| locks.apply_commutes(log)));
+        let functions = caught!("P-decider-commute", || locks.apply_commutes(log));
         let made = functions.unwrap_or_else(|panic| {
             locks.give_back();
             self.unwind(panic)
         });
-        if self.log.holder.take().is_some() {
+        if self.log.holder.take().is_some() && !mutant!("D-token-decider") {
             self.call.let_go_under_locks();
         }
         let announced = Announced::announce(locks.0.iter().map(|lock| lock.block));
@@ -326,9 +326,7 @@ impl Locks {
 
     /// Steps 2 and 3. Unlocks if they fail.
     fn check(&self, log: &mut Log) -> Result<Stamp, Cause> {
-        AtomicWord::after_last_lock();
-        // SeqCst: as in `commit`.
-        let mut now = clock().sample();
+        let mut now = commit::look_at_clock();
         if let Some(failure) = self.what_fails(log) {
             self.give_back();
             return Err(log.note_failure(failure));

@@ -9,6 +9,7 @@
 //!
 //! There is one filter for each size, made once: only one call has priority at a time.
 
+use crate::mutant::edge;
 use crate::sync::{AtomicU64, Ordering, statics};
 
 /// Bits in the filter for each read, at least: about one committer in sixteen is stopped for nothing.
@@ -46,13 +47,13 @@ impl Filter {
     /// SeqCst: (a), pairs with `contains`.
     pub(crate) fn insert(&self, address: usize) {
         let (word, bit) = self.place(address);
-        word.fetch_or(bit, Ordering::SeqCst);
+        word.fetch_or(bit, edge!(SeqCst, "O-filter-insert" => Relaxed));
     }
 
     /// SeqCst: (d), pairs with `insert`.
     pub(crate) fn contains(&self, address: usize) -> bool {
         let (word, bit) = self.place(address);
-        word.load(Ordering::SeqCst) & bit != 0
+        word.load(edge!(SeqCst, "O-filter-load" => Relaxed)) & bit != 0
     }
 
     /// Relaxed: whoever still looks here is not concerned any more (see [`crate::priority`]).

@@ -16,6 +16,7 @@ use crate::alarm::Alarm;
 use crate::call::{Call, Caller, Pause};
 use crate::context;
 use crate::error::{Abort, Stm};
+use crate::mutant::mutant;
 use crate::options::{Limits, Unlimited};
 use crate::priority::TaskWait;
 use crate::run::{Step, attempt};
@@ -210,7 +211,9 @@ where
                     }
                 }
                 if call.attempt >= patience_ends {
-                    call.let_go();
+                    if !mutant!("D-token-poll") {
+                        call.let_go();
+                    }
                     this.state = State::Running(call);
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

@@ -90,6 +90,7 @@ mod future;
 mod history;
 mod hooks;
 mod log;
+mod mutant;
 mod nest;
 mod options;
 #[allow(unsafe_code)]

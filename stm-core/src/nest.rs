@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use crate::cause::{Cause, Control, Kind};
 use crate::error::{Abort, Stm};
+use crate::mutant::mutant;
 use crate::tx::{Mode, Tx};
 
 /// How a scope ended that did not conflict.
@@ -60,9 +61,11 @@ impl<'t> Tx<'t> {
         left: impl FnOnce(&mut Tx<'t>) -> Stm<R>,
         right: impl FnOnce(&mut Tx<'t>) -> Stm<R>,
     ) -> Stm<R> {
+        let read_before = self.log.reads.len();
         match self.scope(without_user_error(left))? {
             Scope::Done(result) => return Ok(result),
             Scope::User(never) => match never {},
+            Scope::Retry if mutant!("M13") => self.log.reads.truncate(read_before),
             Scope::Retry => {}
         }
         match self.scope(without_user_error(right))? {

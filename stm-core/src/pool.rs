@@ -22,6 +22,8 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
+use crate::mutant::mutant;
+
 /// Sizes are multiples of this, and so are addresses.
 const STEP: usize = 16;
 const CLASSES: usize = 36;
@@ -96,6 +98,9 @@ pub(crate) unsafe fn free<T>(value: NonNull<T>) {
     struct Memory<T>(NonNull<T>);
     impl<T> Drop for Memory<T> {
         fn drop(&mut self) {
+            if mutant!("P-memory") && std::thread::panicking() {
+                return;
+            }
             keep_or_return(self.0.cast(), const { Layout::new::<T>() });
         }
     }
@@ -158,7 +163,9 @@ pub(crate) fn close() {
     LISTS.with(|lists| {
         lists.closed.set(true);
         for class in 0..CLASSES {
-            while let Some(piece) = take(class) {
+            while !mutant!("D-pool")
+                && let Some(piece) = take(class)
+            {
                 let size = (class + 1) * STEP;
                 let layout = Layout::from_size_align(size, STEP).expect("small");
                 // SAFETY: G1.

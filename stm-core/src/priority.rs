@@ -57,10 +57,8 @@ use crate::alarm::Alarm;
 use crate::block::Pinned;
 use crate::diagnostics::origin::Origin;
 use crate::filter::{self, CLASSES, Filter};
-use crate::shield;
-use crate::sync::{
-    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, seqcst_fence_for_loom, statics, yield_now,
-};
+use crate::mutant::{edge, mutant, shielded, total_order};
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, statics, yield_now};
 
 /// Failures after which a call wants the token.
 const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
@@ -125,12 +123,13 @@ impl Token {
     /// SeqCst: (d), pairs with `Filter::insert` and with the stores of `set`.
     #[inline(always)]
     fn get(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(edge!(SeqCst, "O-token-load" => Relaxed))
     }
 
     /// SeqCst: pairs with `get`; only the holder calls it (Q1).
     fn set(&self, token: u64) {
-        self.0.store(token, Ordering::SeqCst);
+        self.0
+            .store(token, edge!(SeqCst, "O-token-store" => Relaxed));
     }
 }
 
@@ -195,7 +194,9 @@ impl Line {
         // The filter that the token leads to is the last holder's, until this one's attempt begins.
         TOKEN.set(0);
         self.renew_lease(0);
-        self.waiting.retain(|waiting| Some(*waiting) != place);
+        if !mutant!("D-place-claimed") {
+            self.waiting.retain(|waiting| Some(*waiting) != place);
+        }
         tenure
     }
 
@@ -256,6 +257,9 @@ impl TaskWait {
 
 impl Drop for TaskWait {
     fn drop(&mut self) {
+        if mutant!("D-task-wait") {
+            return;
+        }
         let waker = line().tasks.remove(&self.number);
         // A waker is user code: not under the mutex.
         drop(waker);
@@ -321,7 +325,9 @@ pub(crate) fn claim(deadline: Option<Instant>) -> Claim {
             return Claim::Claimed(line.take(Some(place)));
         }
         if deadline.is_some_and(|end| Instant::now() >= end) {
-            line.waiting.retain(|waiting| *waiting != place);
+            if !mutant!("D-place-timed-out") {
+                line.waiting.retain(|waiting| *waiting != place);
+            }
             CHANGED.notify_all();
             return Claim::TimedOut;
         }
@@ -411,7 +417,9 @@ impl Holder {
             class: 0,
             reads: 0,
         };
-        this.filter().clear();
+        if !mutant!("D-filter") {
+            this.filter().clear();
+        }
         TOKEN.set(this.token());
         drop(line);
         CHANGED.notify_all();
@@ -442,7 +450,7 @@ impl Holder {
         }
         self.filter().insert(block.address());
         // Between (a) and (b); its partner is `AtomicWord::after_last_lock`, between (c) and (d).
-        seqcst_fence_for_loom();
+        total_order!("S-announce");
     }
 
     #[cold]
@@ -454,7 +462,9 @@ impl Holder {
         }
         self.class += 1;
         self.filter().clear();
-        before.for_each(|block| self.filter().insert(block.address()));
+        if !mutant!("M20c") {
+            before.for_each(|block| self.filter().insert(block.address()));
+        }
         TOKEN.set(self.token());
     }
 }
@@ -490,6 +500,28 @@ fn free(tenure: Tenure) -> Vec<Waker> {
 
 fn wake(tasks: Vec<Waker>) {
     for task in tasks {
-        shield::run(|| task.wake());
+        shielded!("P-token-waker", || task.wake());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_been_served_or_has_gone_stands_in_line_no_more() {
+        // The first lease is over before long: whoever is late here claims it again.
+        loop {
+            let Claim::Claimed(tenure) = claim(None) else {
+                unreachable!("without a deadline");
+            };
+            let second = claim(Some(Instant::now()));
+            assert!(line().waiting.is_empty());
+            release(tenure);
+            match second {
+                Claim::TimedOut => return,
+                Claim::Claimed(other) => release(other),
+            }
+        }
     }
 }

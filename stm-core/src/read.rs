@@ -38,9 +38,9 @@ use crate::contention::{Limit, Patience, Waiting};
 use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Log;
+use crate::mutant::{mutant, total_order};
 use crate::record;
 use crate::snapshot::{self, AsOf};
-use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
 use crate::undecided::Outcome;
 use crate::validate::{self, Failure};
@@ -66,6 +66,11 @@ pub(crate) enum Sample<'t> {
 #[inline(always)]
 pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
     let look = block.look();
+    let look = if mutant!("M8") && !look.word().is_inline() {
+        look.settled()
+    } else {
+        look
+    };
     if look.word().is_locked() {
         return Sample::Busy;
     }
@@ -73,7 +78,7 @@ pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
         return Sample::Whole(look, Seen::node(look.word().node()));
     }
     let bits = block.get().load_bits();
-    if block.get().word().sample_again() == look.word() {
+    if mutant!("M10") || block.get().word().sample_again() == look.word() {
         Sample::Whole(look, Seen::Bits(bits))
     } else {
         Sample::Busy
@@ -85,9 +90,13 @@ pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
 /// A locked word is waited for, also in the boxed form, where the old value could be had: the owner may have
 /// published another variable of the same commit already, and the caller may have seen that one.
 pub(crate) fn sample_patiently<'t>(block: Pinned, origin: Origin) -> (Look, Seen<'t>) {
-    seqcst_fence_for_loom();
+    total_order!("S-alone");
     let mut waiting = Waiting::default();
     loop {
+        if mutant!("X10") && !block.look().word().is_inline() {
+            let look = block.look().settled();
+            return (look, Seen::node(look.word().node()));
+        }
         match sample(block, FormHint::Unknown) {
             Sample::Whole(look, seen) => return (look, seen),
             Sample::Busy => waiting.sit_out(block, origin),
@@ -119,7 +128,7 @@ impl<'t> Tx<'t> {
     /// The short case of floating: few earlier reads, all unchanged. Anything else is left to the long way.
     #[inline(always)]
     fn float(&self) -> bool {
-        seqcst_fence_for_loom();
+        total_order!("S-float");
         let reads = self.log.reads.as_slice();
         reads.len() < FLOAT_MAX && reads.iter().all(|r| r.block.look().word() == r.seen())
     }
@@ -156,7 +165,9 @@ impl<'t> Tx<'t> {
 
     fn see_published(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
         let Log { reads, holder, .. } = &mut *self.log;
-        if let Some(holder) = holder {
+        if let Some(holder) = holder
+            && !mutant!("M20a")
+        {
             // Before the look at the word: see `priority`.
             holder.announce(block, reads.as_slice().iter().map(|r| r.block));
         }
@@ -176,13 +187,19 @@ impl<'t> Tx<'t> {
                 }
                 continue;
             };
+            if let Some(holder) = &mut self.log.holder
+                && mutant!("M20a")
+            {
+                let reads = self.log.reads.as_slice();
+                holder.announce(block, reads.iter().map(|r| r.block));
+            }
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
                 record::read(block, look.word(), seen);
                 return Ok(seen);
             }
             if self.log.reads.len() < FLOAT_MAX {
-                seqcst_fence_for_loom();
+                total_order!("S-float");
                 match self.reads_hold(limit) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
@@ -193,12 +210,16 @@ impl<'t> Tx<'t> {
                 }
             }
             let now = clock().advance_to(look.version());
-            seqcst_fence_for_loom();
+            total_order!("S-anchor");
             match self.reads_hold(limit) {
                 // T3: round again, for the value must be read after the clock was.
                 Ok(()) => {
                     self.rv = now.time();
                     self.anchored = true;
+                    if mutant!("M1") || mutant!("M2") && block.look().version() == look.version() {
+                        self.log.reads.push(block, look);
+                        return Ok(seen);
+                    }
                 }
                 Err(failure) => return self.convert_and_see(failure, block),
             }
@@ -272,7 +293,7 @@ impl<'t> Tx<'t> {
                 record::read_replaced(block, seen);
                 Ok(seen)
             }
-            AsOf::InHistory if self.is_tracked() => {
+            AsOf::InHistory if self.is_tracked() || mutant!("M17") => {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
                 let (version, bits) = unsafe { history::saved_at(block, self.rv) };

@@ -34,7 +34,7 @@ mod imp {
 
     use crossbeam_epoch::{Collector, Guard, LocalHandle};
 
-    use crate::shield;
+    use crate::mutant::shielded;
 
     static COLLECTOR: LazyLock<Collector> = LazyLock::new(Collector::new);
 
@@ -68,7 +68,7 @@ mod imp {
         #[inline]
         pub(crate) unsafe fn retire(&self, free: impl FnOnce() + 'static) {
             // SAFETY: the caller's promise is the collector's contract; `free` borrows nothing.
-            unsafe { self.0.defer_unchecked(move || shield::run(free)) };
+            unsafe { self.0.defer_unchecked(move || shielded!("P-retired", free)) };
         }
 
         /// Hands this thread's garbage over and frees some of what is due. Runs `Drop`s (R3).

@@ -21,7 +21,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{Location, resume_unwind};
 
 use crate::call::{Call, Caller};
 use crate::cause::{Cause, Control, Kind};
@@ -31,6 +31,7 @@ use crate::diagnostics::observer;
 use crate::diagnostics::origin::Origin;
 use crate::error::{Abort, Stm};
 use crate::log::Aftermath;
+use crate::mutant::{self, caught, mutant};
 use crate::options::{Limits, Unlimited};
 use crate::reclaim::Pin;
 use crate::record::{self, CallId};
@@ -65,6 +66,9 @@ pub(crate) fn attempt<R, E>(
     waiter: impl FnOnce(Origin) -> Waiter,
 ) -> Step<R, E> {
     call.attempt += 1;
+    if mutant!("X6") {
+        mutant::note(mutant::early(|| clock().sample().time()));
+    }
     let pin = ctx.pin();
     let mut inside = ctx.enter();
     record::begin(&mut call.id, call.attempt, what);
@@ -77,7 +81,7 @@ pub(crate) fn attempt<R, E>(
         }
         answer
     };
-    let result = catch_unwind(AssertUnwindSafe(run));
+    let result = caught!("P-body", run);
     let waiter = || waiter(Origin::new(what, caller));
     let (verdict, answer) = match result {
         Ok(Ok(result)) => match tx.commit() {
@@ -163,11 +167,16 @@ enum Parting {
 #[inline(never)]
 fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting, call: &mut Call) {
     let aftermath = inside.leave();
-    if parting == Parting::AsleepSoon {
+    if parting == Parting::AsleepSoon && !mutant!("D-garbage") {
         pin.flush();
     }
     drop(pin);
-    if parting != Parting::Again {
+    let keeps_token = match parting {
+        Parting::AsleepSoon => mutant!("X9"),
+        Parting::Over => mutant!("D-token-over"),
+        Parting::Again => false,
+    };
+    if parting != Parting::Again && !keeps_token {
         // Q3. Wakes who waits for the token: not before the unpin.
         call.let_go();
     }
@@ -374,16 +383,19 @@ fn snapshot_once<R>(
     body: &mut impl FnMut(&mut Snapshot<'_>) -> Stm<R>,
     caller: &'static Location<'static>,
 ) -> Stm<R> {
+    let early = mutant!("X6").then(|| mutant::early(|| clock().begin_snapshot()));
     let pin = ctx.pin();
     let inside = ctx.enter();
     record::begin(&mut CallId::new(), 1, "snapshot");
     // After the pin: R2 and H3 rest on it.
-    let ticket = clock().begin_snapshot();
+    let ticket = early.unwrap_or_else(|| clock().begin_snapshot());
     let origin = Origin::new("snapshot", caller);
     let mut snapshot = Snapshot::new(&pin, &ticket, origin);
-    let answer = catch_unwind(AssertUnwindSafe(|| body(&mut snapshot)));
+    let answer = caught!("P-snapshot", || body(&mut snapshot));
     record::snapshot_ended(&answer);
-    clock().end_snapshot(ticket);
+    if !mutant!("D-snapshot") {
+        clock().end_snapshot(ticket);
+    }
     settle(inside.leave(), pin);
     answer.unwrap_or_else(|panic| resume_unwind(panic))
 }

@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::mutant::caught;
+
 /// Calls `f` and swallows its panic (the panic hook has reported it by then).
 pub(crate) fn run(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
@@ -12,7 +14,7 @@ pub(crate) fn run(f: impl FnOnce()) {
 
 /// Drops a panic's payload; a payload whose own `Drop` panics is leaked, there is no better place for it.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+    if let Err(second) = caught!("P-payload", move || drop(payload)) {
         std::mem::forget(second);
     }
 }

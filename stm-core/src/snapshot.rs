@@ -48,9 +48,9 @@ use crate::context;
 use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Read;
+use crate::mutant::{mutant, total_order};
 use crate::reclaim::Pin;
 use crate::record;
-use crate::sync::seqcst_fence_for_loom;
 use crate::tx::{Mode, Tx};
 use crate::undecided::Undecided;
 
@@ -96,7 +96,7 @@ pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time, sleeps: Sleeps) -> A
                 return AsOf::Newest(look, Seen::node(look.word().node()));
             }
             let bits = block.get().load_bits();
-            if block.get().word().sample_again().same_value(look.word()) {
+            if mutant!("M10") || block.get().word().sample_again().same_value(look.word()) {
                 return AsOf::Newest(look, Seen::Bits(bits));
             }
         }
@@ -176,12 +176,15 @@ impl Tx<'_> {
         let newest = self.log.reads.newest_version();
         // Above the time at the begin in any case.
         let earliest = if self.anchored { self.rv } else { self.rv + 1 };
-        let s = if self.anchored && newest <= self.rv {
+        let anchored = self.anchored || mutant!("M14");
+        let s = if anchored && (newest <= self.rv || mutant!("M15")) {
             self.rv
         } else {
             let s = earliest.max(newest);
-            clock().advance_to(s);
-            seqcst_fence_for_loom();
+            if !mutant!("M16") {
+                clock().advance_to(s);
+            }
+            total_order!("S-convert");
             let sleeps = self.sleeps();
             let mut reads = self.log.reads.as_slice().iter();
             if !reads.all(|r| is_newest_at(r, s, sleeps)) {

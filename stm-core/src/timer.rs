@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::alarm::Alarm;
 use crate::error::{Stm, check};
+use crate::mutant::mutant;
 use crate::read_tx::ReadTx;
 use crate::run::atomically;
 use crate::sync::Mutex;
@@ -117,6 +118,9 @@ impl Timer {
         tx.on_commit(move || {
             let next = next();
             let before = std::mem::replace(&mut *alarm.lock(), next);
+            if mutant!("D-timer") {
+                return std::mem::forget(before);
+            }
             drop(before);
         });
     }
@@ -184,5 +188,25 @@ impl Default for Timer {
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Timer").field(&self.state).finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::alarm;
+
+    #[test]
+    fn one_alarm_for_the_last_setting_and_none_once_stopped() {
+        let hour = Duration::from_secs(3600);
+        let timer = Timer::after(hour);
+        assert_eq!(alarm::count(), 1);
+        atomically(|tx| timer.set(tx, Instant::now() + hour));
+        assert_eq!(alarm::count(), 1);
+        atomically(|tx| timer.stop(tx));
+        assert_eq!(alarm::count(), 0);
+        atomically(|tx| timer.set(tx, Instant::now() + hour));
+        drop(timer);
+        assert_eq!(alarm::count(), 0);
     }
 }

@@ -37,7 +37,7 @@ use std::mem::ManuallyDrop;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::log::DueHooks;
-use crate::shield;
+use crate::mutant::{mutant, shielded};
 use crate::sync::yield_now;
 
 /// A place in the order of commits. It is done when this is dropped.
@@ -90,6 +90,9 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        if mutant!("D-turn") {
+            return;
+        }
         let mut counter = counter();
         counter.given_up.insert(self.0);
         while counter.given_up.first() == Some(&counter.next) {
@@ -137,7 +140,7 @@ impl Owed {
             next = LEFT.with(|left| left.borrow_mut().pop_front());
         }
         LEFT.with(|left| left.take());
-        OWES.set(false);
+        OWES.set(mutant!("D-owes"));
     }
 }
 
@@ -145,10 +148,12 @@ fn run(hooks: DueHooks) {
     if let Some(turn) = &hooks.turn {
         turn.wait();
     }
-    hooks.due.into_iter().for_each(shield::run);
+    for hook in hooks.due {
+        shielded!("P-hook", hook);
+    }
     // U1, U3.
     drop(hooks.turn);
     for hook in hooks.idle {
-        shield::run(|| drop(hook));
+        shielded!("P-idle-hook", || drop(hook));
     }
 }

@@ -23,13 +23,13 @@ use crate::diagnostics::observer::{self, Event};
 use crate::diagnostics::origin::Origin;
 use crate::error::Stm;
 use crate::log::{Function, Log, NONE, Read, Write};
+use crate::mutant::shielded;
 use crate::priority;
 use crate::read;
 use crate::read_tx::ReadTx;
 use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
 use crate::record::{self, CallId};
-use crate::shield;
 use crate::sight;
 use crate::tx::Tx;
 use crate::word::Word;
@@ -560,7 +560,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
                     return (result, log.clear());
                 };
                 record::conflict(cause);
-                shield::run(|| drop(result));
+                shielded!("P-replaced", || drop(result));
                 let behind = log.behind.take();
                 events.extend(sight::note_conflict(cause, log.blamed, attempt, origin));
                 match (cause, behind, log.blamed) {

@@ -35,9 +35,9 @@ use crate::cause::{Cause, Control, Kind};
 use crate::clock::{Ticket, Time, clock};
 use crate::commit;
 use crate::log::Log;
+use crate::mutant::{self, mutant, total_order};
 use crate::priority::Holder;
 use crate::reclaim::Pin;
-use crate::sync::seqcst_fence_for_loom;
 use crate::wait::{Register, Registration, Waiter};
 use crate::watch::{Watched, watch};
 
@@ -106,8 +106,15 @@ impl<'t> Tx<'t> {
     /// Begins an attempt. Pin before clock: R2.
     #[inline(always)]
     pub(crate) fn begin(pin: &'t Pin, log: &'t mut Log, call: &'t mut Call) -> Self {
-        let rv = clock().sample().time();
-        seqcst_fence_for_loom();
+        let rv = if mutant!("X6") {
+            mutant::noted()
+        } else {
+            clock().sample().time()
+        };
+        total_order!("S-begin");
+        if mutant!("M4") {
+            mutant::note(rv);
+        }
         Self {
             mode: Mode::Update,
             outdated: false,
@@ -195,6 +202,9 @@ impl<'t> Tx<'t> {
         impl Drop for DoomOnUnwind<'_, '_> {
             #[cold]
             fn drop(&mut self) {
+                if mutant!("P-doom") {
+                    return;
+                }
                 self.0.doom(Cause::Swallowed);
             }
         }
@@ -369,7 +379,9 @@ impl<'t> Tx<'t> {
 
     /// Ends the attempt. The ticket goes back to the clock after the last read and before the unpin.
     pub(crate) fn end(mut self) {
-        if let Some(ticket) = self.ticket.take() {
+        if let Some(ticket) = self.ticket.take()
+            && !mutant!("D-ticket")
+        {
             clock().end_snapshot(ticket);
         }
     }
@@ -384,7 +396,8 @@ impl<'t> Tx<'t> {
         // P3: what fails over its reads alone has read consistently but too long; as a tracked snapshot it
         // gets through. Should it turn out to write, A3 sends it back for good.
         let wrote = !self.log.is_read_only();
-        self.call.start = if cause.spares_a_snapshot() && !wrote && self.call.may_be_snapshot {
+        let tracked = cause.spares_a_snapshot() && !wrote && self.call.may_be_snapshot;
+        self.call.start = if tracked && !mutant!("X4") {
             Start::TrackedSnapshot
         } else {
             Start::Update

@@ -46,6 +46,7 @@ use crate::block::Pinned;
 use crate::context;
 use crate::diagnostics::origin::Origin;
 use crate::log::Log;
+use crate::mutant::mutant;
 use crate::sync::{AtomicUsize, Mutex, Ordering, statics};
 use crate::wait::{DECIDED, Waiter};
 
@@ -185,7 +186,9 @@ impl Undecided {
             None => waiter.sleep(),
             Some(end) => waiter.sleep_until(end),
         }
-        self.leave(&waiter);
+        if !mutant!("D-sleeper") {
+            self.leave(&waiter);
+        }
     }
 
     /// Wakes the threads, and adds the tasks to `tasks`: their wakers are user code.
@@ -238,11 +241,40 @@ impl Announced {
             if shard
                 .get(&address)
                 .is_some_and(|event| Arc::ptr_eq(event, &self.event))
+                && !mutant!("D-event")
             {
                 shard.remove(&address);
             }
         }
-        ANNOUNCED.fetch_sub(1, Ordering::Relaxed);
-        self.event.signal(&mut log.answered);
+        if !mutant!("D-event-count") {
+            ANNOUNCED.fetch_sub(1, Ordering::Relaxed);
+        }
+        if !mutant!("D-event-signal") {
+            self.event.signal(&mut log.answered);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{Decision, TVar, try_atomically};
+
+    #[test]
+    fn nothing_is_left_of_a_decided_commit() {
+        let (x, y) = (TVar::new(0), TVar::new(String::new()));
+        for answer in [Decision::Commit, Decision::Abort("no")] {
+            let answered = try_atomically(|tx| {
+                let n = x.read(tx)?;
+                y.write(tx, n.to_string())?;
+                tx.decide(|| {
+                    assert_eq!(ANNOUNCED.load(Ordering::Relaxed), 1);
+                    answer
+                })
+            });
+            assert_eq!(answered.is_ok(), answer == Decision::Commit);
+            assert_eq!(ANNOUNCED.load(Ordering::Relaxed), 0);
+            assert!(TABLE.shards.iter().all(|shard| shard.lock().is_empty()));
+        }
     }
 }

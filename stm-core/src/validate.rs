@@ -13,6 +13,7 @@ use crate::block::Pinned;
 use crate::cause::Cause;
 use crate::contention::{Limit, Patience, Waiting};
 use crate::log::{Read, WriteSet};
+use crate::mutant::mutant;
 use crate::undecided::{self, Undecided};
 use crate::word::Word;
 
@@ -92,6 +93,7 @@ fn still_holds(read: &Read, limit: Limit) -> Result<(), Failure> {
 pub(crate) fn by_committer(reads: &[Read], writes: &WriteSet, limit: Limit) -> Result<(), Failure> {
     for read in reads {
         let now = read.block.look().word();
+        let now = if mutant!("X8") { now.settled() } else { now };
         if now.same_value(read.seen()) || locked_by_us(read, now, writes) {
             continue;
         }

@@ -46,7 +46,7 @@ use crate::block::{BlockHandle, Pinned};
 use crate::diagnostics::observer::WakeReason;
 use crate::diagnostics::origin::Origin;
 use crate::log::Read;
-use crate::shield;
+use crate::mutant::{edge, mutant, shielded};
 use crate::sync::{
     AtomicU32, Mutex, Ordering, Thread, current_thread, park, park_timeout, statics,
 };
@@ -221,14 +221,14 @@ impl Waiter {
 
     /// Acquire: pairs with the swap in `wake`; the rerun sees at least what the waking commit published.
     pub(crate) fn is_woken(&self) -> bool {
-        self.woken.load(Ordering::Acquire) != 0
+        self.woken.load(edge!(Acquire, "O-woken" => Relaxed)) != 0
     }
 
     /// Runs the task's waker, which is user code: the caller shields it, so that one that panics does not keep the others
     /// asleep.
     pub(crate) fn wake(&self, how: u32) {
         // AcqRel: the Release half pairs with `is_woken`.
-        if self.woken.swap(how, Ordering::AcqRel) != 0 {
+        if self.woken.swap(how, edge!(AcqRel, "O-wake" => Relaxed)) != 0 {
             return;
         }
         match &self.sleeper {
@@ -327,8 +327,9 @@ impl Registration {
             };
             // Entered before the table is: should anything unwind from here, the drop removes it.
             this.on.push(handle);
+            let early = mutant!("X7").then(|| read.block.get().word().announce_waiter(read.seen()));
             TABLE.add(read.block.address(), Arc::clone(&this.waiter));
-            match read.block.get().word().announce_waiter(read.seen()) {
+            match early.unwrap_or_else(|| read.block.get().word().announce_waiter(read.seen())) {
                 Announce::Unchanged => {}
                 Announce::Moved => return Register::Changed,
             }
@@ -399,10 +400,12 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        for handle in &self.on {
+        for handle in self.on.iter().filter(|_| !mutant!("D-registration")) {
             TABLE.remove(handle.address(), &self.waiter);
         }
-        if let Some(undecided) = &self.behind {
+        if let Some(undecided) = &self.behind
+            && !mutant!("D-behind")
+        {
             undecided.leave(&self.waiter);
         }
     }
@@ -433,7 +436,7 @@ impl WakeList {
         for address in self.0 {
             for waiter in TABLE.detach(address) {
                 // The last owner of a waiter drops the waker in it: user code, like the wake.
-                shield::run(|| {
+                shielded!("P-waker", || {
                     waiter.wake(WRITTEN);
                     drop(waiter);
                 });

@@ -28,7 +28,8 @@
 //! - W4  WAITERS is no part of the value: [`Word::same_value`] masks it.
 
 use crate::clock::Time;
-use crate::sync::{AtomicU64, Ordering, seqcst_fence_for_loom};
+use crate::mutant::{edge, mutant, total_order};
+use crate::sync::{AtomicU64, Ordering};
 
 const LOCKED: u64 = 1;
 const WAITERS: u64 = 1 << 1;
@@ -136,9 +137,12 @@ impl Word {
     ///
     /// `version` is not older than this word's, and newer if [`Word::seq_exhausted`].
     #[inline(always)]
-    pub(crate) const fn successor(self, version: Time) -> Self {
+    pub(crate) fn successor(self, version: Time) -> Self {
         debug_assert!(self.version() <= version, "versions never decrease");
         if self.version() == version {
+            if mutant!("M11") {
+                return Self(self.0 & !FLAGS | INLINE);
+            }
             debug_assert!(!self.seq_exhausted(), "two publications of one word");
             Self((self.0 & !FLAGS | INLINE) + (1 << SEQ_SHIFT))
         } else {
@@ -183,7 +187,7 @@ impl AtomicWord {
     /// both miss the other's lock, and two readers cannot disagree about the order of two writers.
     #[inline(always)]
     pub(crate) fn sample(&self) -> Word {
-        Word(self.0.load(Ordering::SeqCst))
+        Word(self.0.load(edge!(SeqCst, "O-sample" => Relaxed)))
     }
 
     /// The second look of an inline read.
@@ -212,10 +216,12 @@ impl AtomicWord {
         if now.is_locked() {
             return TryLock::Busy;
         }
-        match self
-            .0
-            .compare_exchange(now.0, now.0 | LOCKED, Ordering::SeqCst, Ordering::Relaxed)
-        {
+        match self.0.compare_exchange(
+            now.0,
+            now.0 | LOCKED,
+            edge!(SeqCst, "O-lock" => Relaxed),
+            Ordering::Relaxed,
+        ) {
             Ok(_) => TryLock::Locked(now),
             Err(_) => TryLock::Busy,
         }
@@ -227,7 +233,8 @@ impl AtomicWord {
     #[inline(always)]
     pub(crate) fn publish(&self, word: Word) {
         debug_assert!(!word.is_locked() && !word.has_waiters());
-        self.0.overwrite(word.0, Ordering::Release);
+        self.0
+            .overwrite(word.0, edge!(Release, "O-publish" => Relaxed));
     }
 
     /// Unlocks without a change: puts back what [`TryLock::Locked`] gave, WAITERS included.
@@ -237,7 +244,13 @@ impl AtomicWord {
     #[inline(always)]
     pub(crate) fn restore(&self, replaced: Word) {
         debug_assert!(!replaced.is_locked());
-        self.0.overwrite(replaced.0, Ordering::Release);
+        let replaced = if mutant!("X3") {
+            replaced.settled()
+        } else {
+            replaced
+        };
+        self.0
+            .overwrite(replaced.0, edge!(Release, "O-restore" => Relaxed));
     }
 
     /// Sets WAITERS and tells whether `seen`, which the waiter read, is still what a committer would replace.
@@ -246,7 +259,13 @@ impl AtomicWord {
     /// registration in the table; the Acquire half pairs with `publish`, so that a rerun after
     /// [`Announce::Moved`] sees the new value.
     pub(crate) fn announce_waiter(&self, seen: Word) -> Announce {
-        let found = Word(self.0.fetch_or(WAITERS, Ordering::AcqRel));
+        let order = edge!(AcqRel, "O-announce-acquire" => Release, "O-announce-release" => Acquire);
+        let found = Word(self.0.fetch_or(WAITERS, order));
+        let found = if mutant!("M12") {
+            found.settled()
+        } else {
+            found
+        };
         if found.same_value(seen.settled()) {
             Announce::Unchanged
         } else {
@@ -254,10 +273,10 @@ impl AtomicWord {
         }
     }
 
-    /// The last lock of a commit has been taken; see [`seqcst_fence_for_loom`].
+    /// The last lock of a commit has been taken.
     #[inline(always)]
     pub(crate) fn after_last_lock() {
-        seqcst_fence_for_loom();
+        total_order!("S-lock");
     }
 }
 

@@ -4,9 +4,12 @@ mod common;
 
 use std::sync::Arc;
 
+use common::decided::decided;
 use common::fire::{Boxed, collect_until, elsewhere, tick};
-use common::{Value, watched_alone};
-use stm_core::{Stm, TVar, Tx, atomically};
+use common::sight::a_conflict;
+use common::{Value, wait_until, watched_alone};
+use stm_core::diagnostics::{stats, waiting};
+use stm_core::{Decision, Stm, TVar, Tx, atomically, snapshot};
 
 /// More than a transaction reads before it moves the clock instead of looking at every read again.
 const CROWD: usize = 12;
@@ -37,6 +40,101 @@ fn reader_converts() {
     watched_alone("reader_converts", || {
         assert_eq!(read_across_commit::<Boxed>(), 1);
         assert!(read_across_commit::<i64>() <= 2);
+    });
+}
+
+/// Inline values are replaced in each attempt, for as long as it takes: the second attempt reads the past that is kept for it.
+#[test]
+fn reader_starts_over_once() {
+    watched_alone("reader_starts_over_once", || {
+        let pair = [TVar::new(0), TVar::new(0)];
+        let attempts = atomically(|tx| {
+            let left = pair[0].read(tx)?;
+            elsewhere(|| {
+                tick();
+                atomically(|tx| write_both(tx, &pair, left + 1));
+            });
+            assert_eq!(left, pair[1].read(tx)?);
+            Ok(tx.attempt())
+        });
+        assert_eq!(attempts, 2);
+    });
+}
+
+/// Whoever reads in the past has it kept for as long as it reads, and no longer.
+#[test]
+fn no_past_is_kept_for_readers_that_are_over() {
+    watched_alone("no_past_is_kept", || {
+        let x = TVar::new(0);
+        let kept = || {
+            let before = stats();
+            tick();
+            x.store(1);
+            stats().since(&before).history_nodes
+        };
+        assert_eq!(kept(), 0);
+        let pair = [TVar::new(0), TVar::new(0)];
+        let attempts = atomically(|tx| {
+            let left = pair[0].read(tx)?;
+            if tx.attempt() == 1 {
+                elsewhere(|| {
+                    tick();
+                    atomically(|tx| write_both(tx, &pair, 1));
+                });
+            } else {
+                assert_eq!(elsewhere(kept), 1, "while it reads");
+            }
+            pair[1].read(tx)?;
+            Ok((tx.attempt(), left))
+        });
+        assert_eq!(attempts, (2, 1));
+        assert_eq!(kept(), 0, "after a transaction that was a snapshot");
+        snapshot(|s| x.read(s));
+        assert_eq!(kept(), 0, "after a snapshot");
+    });
+}
+
+/// A commit that was refused leaves everything as it was, so the reader that it kept may go on, at a moment after its begin. The
+/// clock has to be there by then: other commits would still be of that moment, and the reader would see them behind its back.
+#[test]
+fn reader_converts_at_a_moment_that_has_come() {
+    watched_alone("reader_converts_at_a_moment_that_has_come", || {
+        let [x, y, z] = [0, 0, 0].map(|n| TVar::new(Boxed::of(n)));
+        let conflict = a_conflict();
+        let attempts = atomically(|tx| {
+            // The first attempt of a call would not wait for the refusal where it is.
+            if tx.attempt() == 1 {
+                return Err(conflict);
+            }
+            let before = x.read(tx)?.n();
+            elsewhere(|| y.store(Boxed::of(1)));
+            let (undecided, is_undecided) = std::sync::mpsc::channel();
+            std::thread::scope(|s| {
+                let x = &x;
+                s.spawn(move || {
+                    let refused = decided(
+                        |tx| Ok(x.write(tx, Boxed::of(7))?),
+                        |()| {
+                            undecided.send(()).expect("the reader waits");
+                            wait_until(|| !waiting().is_empty());
+                            Decision::Abort("no")
+                        },
+                    );
+                    assert_eq!(refused, Err("no"));
+                });
+                is_undecided.recv().expect("it is asked");
+                y.read(tx)
+            })?;
+            elsewhere(|| {
+                atomically(|tx| {
+                    x.write(tx, Boxed::of(1))?;
+                    z.write(tx, Boxed::of(1))
+                })
+            });
+            assert_eq!(before, z.read(tx)?.n());
+            Ok(tx.attempt())
+        });
+        assert_eq!(attempts, 2);
     });
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::decided::decided;
 use common::fire::{Boxed, under_fire};
-use common::{Rng, Value, Wakes, block_on, on_threads, poll, seed, watched};
+use common::{Rng, Value, Wakes, block_on, on_threads, poll, seed, wait_until, watched};
 use stm_core::{
     Abort, Decision, Stm, Stopped, TVar, Transaction, Tx, abort, atomically, atomically_async,
     check, snapshot, try_atomically,
@@ -137,6 +137,7 @@ fn sleepers<T: Value>(answer: Answer, only_read: bool) {
                     through.fetch_add(1, Ordering::Relaxed);
                 });
             }
+            wait_until(|| most.load(Ordering::Relaxed) > 0);
             dawdle();
             assert_eq!(through.load(Ordering::Relaxed), 0, "not before the answer");
             assert_eq!(most.load(Ordering::Relaxed), 1, "attempts");

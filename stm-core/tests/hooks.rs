@@ -241,6 +241,32 @@ fn hooks_of_an_abort_after_an_ordinary_commit() {
     });
 }
 
+/// A commit that failed has no place in the order of commits: what its abort hooks commit runs its own hooks at once.
+#[test]
+fn commits_in_an_abort_hook() {
+    watched("commits_in_an_abort_hook", || {
+        let (marks, x, y) = (Marks::default(), TVar::new(0), TVar::new(0));
+        atomically(|tx| {
+            let n = x.read(tx)?;
+            if tx.attempt() == 1 {
+                elsewhere(|| x.store(n + 1));
+                tx.on_commit(marks.hook("not"));
+                let (inner, outer) = (marks.hook("inner"), marks.hook("outer"));
+                tx.on_abort(move || {
+                    let mut inner = Some(inner);
+                    atomically(|tx| {
+                        inner.take().into_iter().for_each(|hook| tx.on_commit(hook));
+                        Ok(())
+                    });
+                    outer();
+                });
+            }
+            y.write(tx, n)
+        });
+        assert_eq!(marks.take(), ["inner", "outer"]);
+    });
+}
+
 /// Work that is put off, or a value's `Drop`, commits with hooks right after a commit with hooks.
 #[test]
 fn commits_between_a_commit_and_its_hooks() {

@@ -214,6 +214,29 @@ fn a_retry_until_that_is_thrown_away_ends_no_other_wait() {
     });
 }
 
+/// .. nor the wait of a later transaction.
+#[test]
+fn a_retry_until_that_is_thrown_away_is_forgotten() {
+    watched_alone("retry_until_forgotten", || {
+        let x = TVar::new(0);
+        atomically(|tx| {
+            let _ = tx.retry_until::<()>(Instant::now() + Duration::from_millis(5));
+            x.read(tx)
+        });
+        let until = Instant::now() + Duration::from_millis(50);
+        let attempts = atomically(|tx| {
+            tx.or_else(
+                |tx| {
+                    x.read(tx)?;
+                    tx.retry_until(until)
+                },
+                |tx| Ok(tx.attempt()),
+            )
+        });
+        assert!(attempts <= 2, "{attempts} attempts");
+    });
+}
+
 #[test]
 fn a_timer_that_is_made_in_a_hook_rings_there() {
     watched_alone("timer_in_hook", || {

@@ -77,6 +77,28 @@ fn no_boxed_increment_is_lost() {
     no_increment_is_lost::<loom_common::Boxed>();
 }
 
+/// A function is applied to what the lock has found, without any read before it.
+fn no_commuted_increment_is_lost<T: Value>() {
+    explore(3, || {
+        let x = Var::<T>::new();
+        let increment = move || atomically(|tx| x.commute(tx, |n| n + 1));
+        let other = thread::spawn(increment);
+        increment();
+        other.join().unwrap();
+        assert_eq!(x.load(), 2);
+    });
+}
+
+#[test]
+fn no_commuted_inline_increment_is_lost() {
+    no_commuted_increment_is_lost::<u64>();
+}
+
+#[test]
+fn no_commuted_boxed_increment_is_lost() {
+    no_commuted_increment_is_lost::<loom_common::Boxed>();
+}
+
 fn a_swap_gives_what_it_replaced<T: Value>() {
     explore(3, || {
         let x = Var::<T>::new();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use common::fire::{Boxed, under_fire};
 use common::{Rng, Value, on_threads, seed, wait_until, watched};
+use stm_core::diagnostics::collect_garbage;
 use stm_core::{ReadTx, Stm, TVar, atomically, snapshot};
 
 const ACCOUNTS: usize = 10_000;
@@ -94,4 +95,24 @@ fn audit_under_fire_boxed() {
 #[test]
 fn audit_under_fire_inline() {
     watched("audit_under_fire_inline", audits::<i64>);
+}
+
+/// What was replaced after a snapshot's moment is there for it, however eagerly others collect.
+#[test]
+fn snapshots_beside_a_collector() {
+    watched("snapshots_beside_a_collector", || {
+        let var = TVar::new(Boxed::of(0));
+        under_fire(
+            2,
+            |_, n| {
+                var.store(Boxed::of(n as i64));
+                collect_garbage();
+            },
+            || {
+                for _ in 0..5_000 {
+                    snapshot(|s| var.read_ref(s).map(|value| value.n()));
+                }
+            },
+        );
+    });
 }

@@ -3,7 +3,9 @@
 mod common;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
+use common::fire::collect_until;
 use common::watched;
 use stm_core::{TVar, atomically, snapshot};
 
@@ -48,6 +50,34 @@ fn thread_exit_after_its_locals() {
         })
         .join()
         .expect("the thread ends in peace");
+    });
+}
+
+/// Each of them finds the thread's context gone, and the one that stood in for it before.
+#[test]
+fn thread_exit_with_many_locals() {
+    type Kept = RefCell<Option<TVar<Arc<()>>>>;
+    thread_local! {
+        static KEPT: [Kept; 4] = const { [const { RefCell::new(None) }; 4] };
+        static MORE: [Kept; 4] = const { [const { RefCell::new(None) }; 4] };
+    }
+    watched("thread_exit_with_many_locals", || {
+        let value = Arc::new(());
+        let alive = Arc::downgrade(&value);
+        std::thread::spawn(move || {
+            for kept in [&KEPT, &MORE] {
+                kept.with(|kept| {
+                    for slot in kept {
+                        *slot.borrow_mut() = Some(TVar::new(Arc::clone(&value)));
+                    }
+                });
+            }
+            atomically(|_| Ok(()));
+        })
+        .join()
+        .expect("the thread ends in peace");
+        collect_until(|| alive.strong_count() == 0);
+        assert_eq!(alive.strong_count(), 0, "freed by others");
     });
 }
 

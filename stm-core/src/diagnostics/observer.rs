@@ -39,7 +39,7 @@ use crossbeam_utils::CachePadded;
 
 use super::origin::{Origin, Variable};
 use crate::cause::Cause;
-use crate::shield;
+use crate::mutant::{mutant, shielded};
 
 /// An attempt was thrown away over a conflict.
 #[derive(Clone, Debug)]
@@ -186,8 +186,10 @@ pub fn set_observer(observer: Option<Arc<dyn Observer>>) {
         Some(_) => TROUBLE,
     };
     let before = LISTENER.swap(observer.map(|observer| Arc::new(Listener(observer))));
-    EARS.store(ears, Relaxed);
-    shield::run(|| drop(before));
+    if ears != NOBODY || !mutant!("D-observer-flag") {
+        EARS.store(ears, Relaxed);
+    }
+    shielded!("P-observer-drop", || drop(before));
 }
 
 /// Whether it is worth the trouble to put an event together.
@@ -221,7 +223,7 @@ impl Event {
             return;
         }
         let listener = LISTENER.load_full();
-        shield::run(move || {
+        shielded!("P-observer", move || {
             let Some(listener) = listener else { return };
             let observer = &*listener.0;
             match &self {
@@ -231,6 +233,22 @@ impl Event {
                 Self::Committed(event) => observer.on_commit(event),
             }
         });
-        let _ = TELLING.try_with(|telling| telling.set(false));
+        let _ = TELLING.try_with(|telling| telling.set(mutant!("D-telling")));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_put_together_when_nobody_listens_any_more() {
+        struct Nothing;
+        impl Observer for Nothing {}
+        assert!(!listens());
+        set_observer(Some(Arc::new(Nothing)));
+        assert!(listens() && !hears_commits());
+        set_observer(None);
+        assert!(!listens());
     }
 }

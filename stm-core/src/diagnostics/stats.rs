@@ -38,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam_utils::CachePadded;
 
 use crate::cause::Cause;
+use crate::mutant::mutant;
 
 /// A number that one thread writes and others may read.
 #[derive(Debug, Default)]
@@ -127,8 +128,12 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         let mut all = tallies();
-        all.alive.retain(|tally| !Arc::ptr_eq(tally, &self.0));
-        all.gone = all.gone.plus(&self.0.read());
+        if !mutant!("D-tally") {
+            all.alive.retain(|tally| !Arc::ptr_eq(tally, &self.0));
+        }
+        if !mutant!("D-tally-kept") {
+            all.gone = all.gone.plus(&self.0.read());
+        }
     }
 }
 

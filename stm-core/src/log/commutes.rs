@@ -19,6 +19,7 @@ use std::fmt;
 use super::WriteSet;
 use crate::block::{Pinned, Seen};
 use crate::boxed::Pending;
+use crate::mutant::shielded;
 
 /// An erased `Fn(&T) -> T`.
 pub(crate) trait Function {
@@ -135,7 +136,7 @@ impl Commutes {
 impl IdleFunctions {
     pub(super) fn drop_shielded(self) {
         for function in self.0 {
-            crate::shield::run(|| drop(function));
+            shielded!("P-function", || drop(function));
         }
     }
 }

@@ -23,8 +23,8 @@ pub(crate) use write_set::{NONE, Write, WriteSet};
 use crate::block::Pinned;
 use crate::boxed::Unpublished;
 use crate::cause::Cause;
+use crate::mutant::{mutant, shielded};
 use crate::priority::Holder;
-use crate::shield;
 use crate::turn::Owed;
 use crate::undecided::{Outcome, Undecided};
 use crate::validate::Failure;
@@ -181,9 +181,13 @@ impl Log {
         } else {
             Some(self.aftermath())
         };
-        self.wait_until = None;
+        if !mutant!("D-wait-until") {
+            self.wait_until = None;
+        }
         self.behind = None;
-        self.holder = None;
+        if !mutant!("D-holder") {
+            self.holder = None;
+        }
         self.blamed = None;
         self.writes.tidy();
         self.clear_tidy();
@@ -237,7 +241,7 @@ impl Aftermath {
     pub(crate) fn settle(self) {
         let hooks = Owed::new(self.hooks);
         for waiter in self.answered {
-            shield::run(|| {
+            shielded!("P-answered", || {
                 waiter.wake(DECIDED);
                 drop(waiter);
             });
@@ -246,7 +250,9 @@ impl Aftermath {
         hooks.settle();
         drop(self.unpublished);
         self.functions.drop_shielded();
-        self.put_off.into_iter().for_each(shield::run);
+        for put_off in self.put_off {
+            shielded!("P-put-off", put_off);
+        }
         if let Some(panic) = self.panic {
             std::panic::resume_unwind(panic);
         }

@@ -86,6 +86,11 @@ impl ReadSet {
             .unwrap_or(0)
     }
 
+    /// Forgets all but the first.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.reads.truncate(len);
+    }
+
     /// Makes it hold `read` and nothing else.
     pub(crate) fn set(&mut self, read: Option<Read>) {
         self.reads.clear();

@@ -29,6 +29,7 @@
 use super::{Commutes, Function, KEEP, Read};
 use crate::block::{Pinned, Seen};
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
+use crate::mutant::mutant;
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
@@ -328,7 +329,9 @@ impl WriteSet {
         if self.entries.is_sorted_by_key(|w| w.block.address()) {
             return;
         }
-        self.entries.sort_unstable_by_key(|w| w.block.address());
+        if !mutant!("X1") {
+            self.entries.sort_unstable_by_key(|w| w.block.address());
+        }
         if self.index.in_use {
             self.index.rebuild(&self.entries);
         }
@@ -430,7 +433,9 @@ impl WriteSet {
 
 impl Drop for WriteSet {
     fn drop(&mut self) {
-        drop(self.take_unpublished());
+        if !mutant!("P-write-set") {
+            drop(self.take_unpublished());
+        }
     }
 }
 

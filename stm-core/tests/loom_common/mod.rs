@@ -102,6 +102,10 @@ impl<T: Value> Var<T> {
         self.0.write(tx, T::new(n))
     }
 
+    pub fn commute(self, tx: &mut Tx<'_>, f: impl Fn(u64) -> u64 + Send + 'static) -> Stm<()> {
+        self.0.commute(tx, move |value| T::new(f(value.number())))
+    }
+
     pub fn load(self) -> u64 {
         self.0.load().number()
     }
