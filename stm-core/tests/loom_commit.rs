@@ -134,19 +134,3 @@ fn a_store_is_seen_before_what_follows_it<A: Value, B: Value>() {
     });
 }
 for_each_form!(a_store_is_seen_before_what_follows_it);
-
-/// Two threads that load the same variables in opposite orders agree on which of two independent stores came first.
-fn loads_agree_on_the_order_of_two_stores<A: Value, B: Value>() {
-    explore(1, || {
-        let (x, y) = pair::<A, B>();
-        let one = thread::spawn(move || x.store(1));
-        let two = thread::spawn(move || y.store(1));
-        let other = thread::spawn(move || (x.load(), y.load()));
-        let here = (y.load(), x.load());
-        let there = other.join().unwrap();
-        assert!((here, there) != ((1, 0), (1, 0)));
-        one.join().unwrap();
-        two.join().unwrap();
-    });
-}
-for_each_form!(loads_agree_on_the_order_of_two_stores);
