@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 use common::{
-    Rng, Wakes, block_on, on_threads, panic_of, poll, seed, stumble, wait_until, watched,
+    Rng, Wakes, block_on, on_threads, panic_of, poll, seed, stumble, wait_until, watched_alone,
 };
 use quickcheck::{QuickCheck, TestResult};
 use stm_collections::{TBarrier, TBarrierWaitResult};
@@ -81,7 +81,7 @@ fn spec() {
         }
         TestResult::passed()
     }
-    watched("spec", || {
+    watched_alone("spec", || {
         QuickCheck::new()
             .tests(300)
             .quickcheck(program as fn(u8, Vec<(u8, u8)>) -> TestResult);
@@ -92,7 +92,7 @@ fn spec() {
 fn nobody_enters_a_round_before_all_have_ended_the_last() {
     const THREADS: usize = 4;
     const ROUNDS: usize = 200;
-    watched("rounds", || {
+    watched_alone("rounds", || {
         let seed = seed();
         let barrier = TBarrier::new(THREADS);
         let done: [AtomicUsize; THREADS] = Default::default();
@@ -121,7 +121,7 @@ fn nobody_enters_a_round_before_all_have_ended_the_last() {
 
 #[test]
 fn each_wakes_once_a_round() {
-    watched("wakes", || {
+    watched_alone("wakes", || {
         const TASKS: usize = 200;
         let barrier = TBarrier::new(TASKS);
         let (wakes, waker) = Wakes::new();
@@ -140,7 +140,7 @@ fn each_wakes_once_a_round() {
 
 #[test]
 fn a_cancelled_arrival_is_taken_back() {
-    watched("cancelled", || {
+    watched_alone("cancelled", || {
         let barrier = TBarrier::new(2);
         let unpolled = arriving(&barrier);
         drop(unpolled);
@@ -161,7 +161,7 @@ fn a_cancelled_arrival_is_taken_back() {
 
 #[test]
 fn cancelled_inside_a_body_it_is_taken_back_after_the_attempt() {
-    watched("cancelled inside", || {
+    watched_alone("cancelled inside", || {
         let barrier = TBarrier::new(2);
         let mut task = arriving(&barrier);
         assert_eq!(leads(&mut task), None);
@@ -176,7 +176,7 @@ fn cancelled_inside_a_body_it_is_taken_back_after_the_attempt() {
 
 #[test]
 fn arrivals_cancelled_under_fire_are_neither_lost_nor_made() {
-    watched("fire", || {
+    watched_alone("fire", || {
         let seed = seed();
         let barrier = TBarrier::new(3);
         let (led, followed) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -207,7 +207,7 @@ fn arrivals_cancelled_under_fire_are_neither_lost_nor_made() {
 
 #[test]
 fn for_one_and_for_none_nobody_waits() {
-    watched("one, none", || {
+    watched_alone("one, none", || {
         for n in [0, 1] {
             let barrier = TBarrier::new(n);
             for _ in 0..3 {
@@ -220,7 +220,7 @@ fn for_one_and_for_none_nobody_waits() {
 
 #[test]
 fn misuse_is_told() {
-    watched("misuse", || {
+    watched_alone("misuse", || {
         let barrier = TBarrier::new(1);
         let message = panic_of(|| {
             atomically(|_| {
@@ -236,7 +236,7 @@ fn misuse_is_told() {
 
 #[test]
 fn threads_sleep_until_the_last_arrives() {
-    watched("sleep", || {
+    watched_alone("sleep", || {
         let barrier = TBarrier::new(6);
         std::thread::scope(|s| {
             let early: Vec<_> = (0..5)

@@ -6,14 +6,14 @@ mod queues;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use common::{Rng, Wakes, elsewhere, poll, seed, under_fire, wait_until, watched};
+use common::{Rng, Wakes, elsewhere, poll, seed, under_fire, wait_until, watched_alone};
 use queues::{Counted, Transactional, fill};
 use stm_collections::TBQueue;
 use stm_core::{TVar, atomically, atomically_async, snapshot};
 
 #[test]
 fn spec() {
-    watched("spec", || {
+    watched_alone("spec", || {
         queues::twin::spec::<TBQueue<u32>, 0>(50);
         queues::twin::spec::<TBQueue<u32>, 1>(100);
         queues::twin::spec::<TBQueue<u32>, 5>(200);
@@ -24,7 +24,7 @@ fn spec() {
 
 #[test]
 fn linearizable() {
-    watched("linearizable", || {
+    watched_alone("linearizable", || {
         queues::twin::linearizable::<TBQueue<u32>>(1);
         queues::twin::linearizable::<TBQueue<u32>>(3);
     });
@@ -32,28 +32,28 @@ fn linearizable() {
 
 #[test]
 fn moved_elements_are_in_one_place() {
-    watched("moved", || {
+    watched_alone("moved", || {
         queues::moved_elements_are_in_one_place::<TBQueue<u32>>(40);
     });
 }
 
 #[test]
 fn each_producers_order_is_kept() {
-    watched("order", || {
+    watched_alone("order", || {
         queues::each_producers_order_is_kept::<TBQueue<(usize, u32)>>(3);
     });
 }
 
 #[test]
 fn reports_see_one_moment() {
-    watched("reports", || {
+    watched_alone("reports", || {
         queues::reports_see_one_moment::<TBQueue<u32>>(100);
     });
 }
 
 #[test]
 fn push_and_pop_do_not_conflict() {
-    watched("conflicts", || {
+    watched_alone("conflicts", || {
         // A push looks at the head when it has come to the limit, which each of the 700 moves on by more than 90.
         let again = queues::push_and_pop_do_not_conflict::<TBQueue<u32>>(100);
         assert!(again <= 7, "{again}");
@@ -64,12 +64,12 @@ fn push_and_pop_do_not_conflict() {
 
 #[test]
 fn consumer_not_starved() {
-    watched("starved", queues::consumer_not_starved::<TBQueue<u32>>);
+    watched_alone("starved", queues::consumer_not_starved::<TBQueue<u32>>);
 }
 
 #[test]
 fn only_what_goes_out_is_cloned() {
-    watched(
+    watched_alone(
         "clones",
         queues::only_what_goes_out_is_cloned::<TBQueue<Counted>>,
     );
@@ -77,12 +77,12 @@ fn only_what_goes_out_is_cloned() {
 
 #[test]
 fn every_value_is_freed() {
-    watched("freed", queues::every_value_is_freed::<TBQueue<Counted>>);
+    watched_alone("freed", queues::every_value_is_freed::<TBQueue<Counted>>);
 }
 
 #[test]
 fn a_queue_may_be_dropped_in_a_body() {
-    watched(
+    watched_alone(
         "dropped",
         queues::a_queue_may_be_dropped_in_a_body::<TBQueue<Counted>>,
     );
@@ -90,7 +90,7 @@ fn a_queue_may_be_dropped_in_a_body() {
 
 #[test]
 fn a_waiting_task_is_woken_by_a_push() {
-    watched(
+    watched_alone(
         "task",
         queues::a_waiting_task_is_woken_by_a_push::<TBQueue<u32>>,
     );
@@ -98,7 +98,7 @@ fn a_waiting_task_is_woken_by_a_push() {
 
 #[test]
 fn a_waiting_thread_is_woken_by_a_push() {
-    watched(
+    watched_alone(
         "thread",
         queues::a_waiting_thread_is_woken_by_a_push::<TBQueue<u32>>,
     );
@@ -106,7 +106,7 @@ fn a_waiting_thread_is_woken_by_a_push() {
 
 #[test]
 fn tasks_pass_everything_on() {
-    watched("tasks", || {
+    watched_alone("tasks", || {
         queues::tasks_pass_everything_on::<TBQueue<u32>>(2);
     });
 }
@@ -114,7 +114,7 @@ fn tasks_pass_everything_on() {
 /// A queue that was emptied at once has all its room again. (Two counters of room, one of them forgotten, and it has not.)
 #[test]
 fn bqueue_flush() {
-    watched("flush", || {
+    watched_alone("flush", || {
         for drained_first in [false, true] {
             let queue = TBQueue::new(5);
             if drained_first {
@@ -143,7 +143,7 @@ fn bqueue_flush() {
 
 #[test]
 fn without_capacity_always_empty_and_always_full() {
-    watched("capacity 0", || {
+    watched_alone("capacity 0", || {
         let queue = TBQueue::new(0);
         assert_eq!(queue.capacity(), 0);
         assert!(snapshot(|s| Ok(queue.is_empty(s)? && queue.is_full(s)?)));
@@ -162,7 +162,7 @@ fn without_capacity_always_empty_and_always_full() {
 
 #[test]
 fn a_huge_capacity_is_nothing_special() {
-    watched("huge", || {
+    watched_alone("huge", || {
         for capacity in [usize::MAX / 2 + 1, usize::MAX] {
             let queue = TBQueue::new(capacity);
             assert_eq!(queue.capacity(), capacity);
@@ -183,7 +183,7 @@ fn a_huge_capacity_is_nothing_special() {
 /// Whatever is done to it at both ends, there is never more in it than there is room for, and no room gets lost.
 #[test]
 fn the_bound_holds_and_all_room_comes_back() {
-    watched("bound", || {
+    watched_alone("bound", || {
         for capacity in [1, 4, 33] {
             let queue = TBQueue::new(capacity);
             let seed = seed();
@@ -228,7 +228,7 @@ fn the_bound_holds_and_all_room_comes_back() {
 /// A task that waits for room is woken by what makes some, and by nothing else.
 #[test]
 fn a_waiting_producer_is_woken() {
-    watched("back-pressure", || {
+    watched_alone("back-pressure", || {
         let make_room: [fn(&TBQueue<u32>); 2] = [
             |queue| assert_eq!(atomically(|tx| queue.pop(tx)), 1),
             |queue| assert_eq!(atomically(|tx| queue.drain(tx)), [1, 2]),
@@ -261,7 +261,7 @@ fn a_waiting_producer_is_woken() {
 
 #[test]
 fn a_waiting_producer_thread_is_woken() {
-    watched("back-pressure on a thread", || {
+    watched_alone("back-pressure on a thread", || {
         let queue = TBQueue::new(1);
         fill(&queue, [0]);
         for n in 1..10 {
@@ -282,7 +282,7 @@ fn a_waiting_producer_thread_is_woken() {
 
 #[test]
 fn a_cancelled_push_leaves_nothing() {
-    watched("cancelled", || {
+    watched_alone("cancelled", || {
         let queue = TBQueue::new(1);
         fill(&queue, ['a']);
         let (wakes, waker) = Wakes::new();
@@ -300,7 +300,7 @@ fn a_cancelled_push_leaves_nothing() {
 /// A value that does not get in is dropped outside of the body, where its drop may run a transaction.
 #[test]
 fn refused_values_are_dropped_after_the_attempt() {
-    watched("refused", || {
+    watched_alone("refused", || {
         let queue = TBQueue::new(1);
         let dropped = TVar::new(0);
         let (x, y) = (TVar::new(0), TVar::new(0));

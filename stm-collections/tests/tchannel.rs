@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{
-    Histories, Rng, collect_until, elsewhere, on_threads, panic_of, seed, stumble, watched,
+    Histories, Rng, collect_until, elsewhere, on_threads, panic_of, seed, stumble, watched_alone,
 };
 use quickcheck::{Arbitrary, Gen};
 use stateright::semantics::SequentialSpec;
@@ -206,7 +206,7 @@ fn same_as_queues(capacity: Option<usize>, program: &Program<Op>) {
 
 #[test]
 fn spec() {
-    watched("spec", || {
+    watched_alone("spec", || {
         quick(
             80,
             (|program| same_as_queues(None, &program)) as fn(Program<Op>),
@@ -216,7 +216,7 @@ fn spec() {
 
 #[test]
 fn spec_bounded() {
-    watched("spec_bounded", || {
+    watched_alone("spec_bounded", || {
         let property = |capacity: u8, program: Program<Op>| {
             same_as_queues(Some(usize::from(capacity % 8)), &program);
         };
@@ -253,18 +253,18 @@ fn linearizable_with(capacity: Option<usize>) {
 
 #[test]
 fn linearizable() {
-    watched("linearizable", || linearizable_with(None));
+    watched_alone("linearizable", || linearizable_with(None));
 }
 
 #[test]
 fn linearizable_bounded() {
-    watched("linearizable_bounded", || linearizable_with(Some(2)));
+    watched_alone("linearizable_bounded", || linearizable_with(Some(2)));
 }
 
 #[test]
 fn each_receives_a_contiguous_run_of_the_commits() {
     const EACH: u64 = 400;
-    watched("contiguous", || {
+    watched_alone("contiguous", || {
         let seed = seed();
         for capacity in [None, Some(1), Some(40)] {
             let channel = capacity.map_or_else(TChannel::new, TChannel::bounded);
@@ -332,7 +332,7 @@ fn forwarding_is_seen_whole() {
         assert_eq!(first, (after > 0).then_some(0));
         Ok(())
     }
-    watched("forward", || {
+    watched_alone("forward", || {
         for capacity in [None, Some(ITEMS)] {
             let [a, b] = [(); 2].map(|()| capacity.map_or_else(TChannel::new, TChannel::bounded));
             let (from, to) = atomically(|tx| Ok((a.subscribe(tx)?, b.subscribe(tx)?)));
@@ -377,7 +377,7 @@ fn forwarding_is_seen_whole() {
 
 #[test]
 fn broadcast_no_readers() {
-    watched("no_readers", || {
+    watched_alone("no_readers", || {
         let item = Arc::new(());
         for channel in [TChannel::new(), TChannel::bounded(0), TChannel::bounded(3)] {
             let alive = || Arc::strong_count(&item) - 1;
@@ -415,7 +415,7 @@ fn broadcast_no_readers() {
 
 #[test]
 fn what_all_have_received_is_freed() {
-    watched("freed", || {
+    watched_alone("freed", || {
         let item = Arc::new(());
         let alive = || Arc::strong_count(&item) - 1;
         let channel = TChannel::new();
@@ -446,7 +446,7 @@ fn what_all_have_received_is_freed() {
 
 #[test]
 fn a_channel_that_goes_drops_each_item_once() {
-    watched("drops", || {
+    watched_alone("drops", || {
         let item = Arc::new(());
         for receivers_first in [false, true] {
             let channel = TChannel::new();
@@ -470,7 +470,7 @@ fn a_channel_that_goes_drops_each_item_once() {
 
 #[test]
 fn receivers_do_not_conflict() {
-    watched("receivers", || {
+    watched_alone("receivers", || {
         let channel = TChannel::new();
         let [one, other] = [(); 2].map(|()| atomically(|tx| channel.subscribe(tx)));
         for n in 0..3 * ROW {
@@ -520,7 +520,7 @@ fn cross(channel: &TChannel<usize>, receiver: &TReceiver<usize>) -> (u32, u32) {
 
 #[test]
 fn send_and_recv_do_not_conflict_unless_it_is_empty() {
-    watched("send_recv", || {
+    watched_alone("send_recv", || {
         for channel in [TChannel::new(), TChannel::bounded(1 << 40)] {
             let receiver = atomically(|tx| channel.subscribe(tx));
             atomically(|tx| channel.send(tx, 0));
@@ -539,7 +539,7 @@ fn send_and_recv_do_not_conflict_unless_it_is_empty() {
 
 #[test]
 fn a_sender_with_credit_does_not_look_at_the_receivers() {
-    watched("credit", || {
+    watched_alone("credit", || {
         let channel = TChannel::bounded(8);
         let receiver = atomically(|tx| channel.subscribe(tx));
         (0..4).for_each(|n| atomically(|tx| channel.send(tx, n)));
@@ -566,7 +566,7 @@ fn a_sender_with_credit_does_not_look_at_the_receivers() {
 
 #[test]
 fn joins_and_sends_of_one_transaction() {
-    watched("join_send", || {
+    watched_alone("join_send", || {
         let channel = TChannel::new();
         let (first, second) = atomically(|tx| {
             channel.send(tx, 0)?;
@@ -588,7 +588,7 @@ fn joins_and_sends_of_one_transaction() {
 
 #[test]
 fn a_receiver_dropped_inside_a_body_leaves_after_it() {
-    watched("drop_inside", || {
+    watched_alone("drop_inside", || {
         for channel in [TChannel::new(), TChannel::bounded(5)] {
             let receivers = || atomically(|tx| channel.receivers(tx));
             let join = || atomically(|tx| channel.subscribe(tx));
@@ -631,7 +631,7 @@ fn a_receiver_dropped_inside_a_body_leaves_after_it() {
 
 #[test]
 fn a_join_that_is_undone_has_not_been() {
-    watched("join_undone", || {
+    watched_alone("join_undone", || {
         for channel in [TChannel::new(), TChannel::bounded(1)] {
             let receivers = || atomically(|tx| channel.receivers(tx));
             // Kept beyond its transaction: as one that has left.
@@ -678,7 +678,7 @@ fn a_clone_that_panics_has_received_nothing() {
             Self(false)
         }
     }
-    watched("panic", || {
+    watched_alone("panic", || {
         let channel = TChannel::new();
         let receiver = atomically(|tx| channel.subscribe(tx));
         atomically(|tx| channel.send(tx, Shy(true)));
@@ -696,7 +696,7 @@ fn a_clone_that_panics_has_received_nothing() {
 
 #[test]
 fn handles() {
-    watched("handles", || {
+    watched_alone("handles", || {
         let channel = TChannel::<u8>::default();
         let receiver = atomically(|tx| channel.clone().subscribe(tx));
         atomically(|tx| channel.clone().send(tx, 1));

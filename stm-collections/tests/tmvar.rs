@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use common::{
     Histories, Rng, Wakes, block_on, collect_until, on_threads, panic_of, poll, seed, stumble,
-    under_fire, watched,
+    under_fire, watched_alone,
 };
 use quickcheck::{QuickCheck, TestResult};
 use stateright::semantics::SequentialSpec;
@@ -124,14 +124,14 @@ fn spec() {
         TestResult::passed()
     }
     type Program = fn(Option<u8>, Vec<(u8, Vec<(u8, u8)>)>) -> TestResult;
-    watched("spec", || {
+    watched_alone("spec", || {
         QuickCheck::new().tests(200).quickcheck(program as Program);
     });
 }
 
 #[test]
 fn linearizable() {
-    watched("linearizable", || {
+    watched_alone("linearizable", || {
         Histories::default().check(
             &Place(Some(9)),
             || TMVar::new(9),
@@ -143,7 +143,7 @@ fn linearizable() {
 
 #[test]
 fn waiting_operations_wait_and_do_what_their_twins_do() {
-    watched("waiting", || {
+    watched_alone("waiting", || {
         let place = TMVar::<u8>::default();
         let (wakes, waker) = Wakes::new();
         let mut take = atomically_async(|tx| place.take(tx));
@@ -171,7 +171,7 @@ fn waiting_operations_wait_and_do_what_their_twins_do() {
 
 #[test]
 fn or_else_takes_whichever_place_is_full() {
-    watched("or_else", || {
+    watched_alone("or_else", || {
         let (a, b) = (TMVar::empty(), TMVar::from(1));
         let either = || atomically_async(|tx| tx.or_else(|tx| a.take(tx), |tx| b.take(tx)));
         assert_eq!(poll(&mut either(), Waker::noop()), Poll::Ready(1));
@@ -186,7 +186,7 @@ fn or_else_takes_whichever_place_is_full() {
 
 #[test]
 fn a_look_is_of_its_moment() {
-    watched("look", || {
+    watched_alone("look", || {
         let place = TMVar::new(String::from("before"));
         let seen = atomically(|tx| {
             let look = place.read_ref(tx)?;
@@ -200,7 +200,7 @@ fn a_look_is_of_its_moment() {
 
 #[test]
 fn a_value_moved_between_two_is_always_in_one() {
-    watched("moved", || {
+    watched_alone("moved", || {
         let seed = seed();
         let places = [TMVar::new(Arc::new(7)), TMVar::empty()];
         under_fire(
@@ -233,7 +233,7 @@ fn a_value_moved_between_two_is_always_in_one() {
 #[test]
 fn a_channel_of_one_place_loses_nothing() {
     const PER_THREAD: u64 = 500;
-    watched("channel", || {
+    watched_alone("channel", || {
         let place = TMVar::empty();
         let sums = on_threads(4, |id| {
             let mut sum = 0;
@@ -255,7 +255,7 @@ fn a_channel_of_one_place_loses_nothing() {
 
 #[test]
 fn values_are_dropped_once_and_none_is_kept() {
-    watched("drops", || {
+    watched_alone("drops", || {
         let value = Arc::new(());
         let new = || Arc::clone(&value);
         let place = TMVar::new(new());
@@ -280,7 +280,7 @@ fn values_are_dropped_once_and_none_is_kept() {
 
 #[test]
 fn waiting_in_a_snapshot_is_told() {
-    watched("snapshot", || {
+    watched_alone("snapshot", || {
         let message = panic_of(|| snapshot(|s| TMVar::<u8>::empty().read(s)));
         assert!(message.contains("retry"), "{message}");
     });
@@ -288,7 +288,7 @@ fn waiting_in_a_snapshot_is_told() {
 
 #[test]
 fn debug_opens_no_transaction() {
-    watched("debug", || {
+    watched_alone("debug", || {
         let place = TMVar::new(1);
         let shown = atomically(|_| Ok(format!("{:?}", place.clone())));
         assert!(shown.contains("TMVar"), "{shown}");

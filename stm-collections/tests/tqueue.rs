@@ -5,7 +5,7 @@ mod queues;
 
 use std::sync::Mutex;
 
-use common::{Wakes, poll, watched};
+use common::{Wakes, poll, watched_alone};
 use queues::Counted;
 use stm_collections::TQueue;
 use stm_core::{atomically, atomically_async, snapshot};
@@ -15,40 +15,40 @@ const CAPACITY: usize = usize::MAX;
 
 #[test]
 fn spec() {
-    watched("spec", || queues::twin::spec::<TQueue<u32>, CAPACITY>(500));
+    watched_alone("spec", || queues::twin::spec::<TQueue<u32>, CAPACITY>(500));
 }
 
 #[test]
 fn linearizable() {
-    watched("linearizable", || {
+    watched_alone("linearizable", || {
         queues::twin::linearizable::<TQueue<u32>>(CAPACITY)
     });
 }
 
 #[test]
 fn moved_elements_are_in_one_place() {
-    watched("moved", || {
+    watched_alone("moved", || {
         queues::moved_elements_are_in_one_place::<TQueue<u32>>(CAPACITY)
     });
 }
 
 #[test]
 fn each_producers_order_is_kept() {
-    watched("order", || {
+    watched_alone("order", || {
         queues::each_producers_order_is_kept::<TQueue<(usize, u32)>>(CAPACITY)
     });
 }
 
 #[test]
 fn reports_see_one_moment() {
-    watched("reports", || {
+    watched_alone("reports", || {
         queues::reports_see_one_moment::<TQueue<u32>>(CAPACITY)
     });
 }
 
 #[test]
 fn push_and_pop_do_not_conflict() {
-    watched("conflicts", || {
+    watched_alone("conflicts", || {
         let again = queues::push_and_pop_do_not_conflict::<TQueue<u32>>(CAPACITY);
         assert_eq!(again, 0);
     });
@@ -56,12 +56,12 @@ fn push_and_pop_do_not_conflict() {
 
 #[test]
 fn consumer_not_starved() {
-    watched("starved", queues::consumer_not_starved::<TQueue<u32>>);
+    watched_alone("starved", queues::consumer_not_starved::<TQueue<u32>>);
 }
 
 #[test]
 fn only_what_goes_out_is_cloned() {
-    watched(
+    watched_alone(
         "clones",
         queues::only_what_goes_out_is_cloned::<TQueue<Counted>>,
     );
@@ -69,12 +69,12 @@ fn only_what_goes_out_is_cloned() {
 
 #[test]
 fn every_value_is_freed() {
-    watched("freed", queues::every_value_is_freed::<TQueue<Counted>>);
+    watched_alone("freed", queues::every_value_is_freed::<TQueue<Counted>>);
 }
 
 #[test]
 fn a_queue_may_be_dropped_in_a_body() {
-    watched(
+    watched_alone(
         "dropped",
         queues::a_queue_may_be_dropped_in_a_body::<TQueue<Counted>>,
     );
@@ -82,7 +82,7 @@ fn a_queue_may_be_dropped_in_a_body() {
 
 #[test]
 fn a_waiting_task_is_woken_by_a_push() {
-    watched(
+    watched_alone(
         "task",
         queues::a_waiting_task_is_woken_by_a_push::<TQueue<u32>>,
     );
@@ -90,7 +90,7 @@ fn a_waiting_task_is_woken_by_a_push() {
 
 #[test]
 fn a_waiting_thread_is_woken_by_a_push() {
-    watched(
+    watched_alone(
         "thread",
         queues::a_waiting_thread_is_woken_by_a_push::<TQueue<u32>>,
     );
@@ -98,14 +98,14 @@ fn a_waiting_thread_is_woken_by_a_push() {
 
 #[test]
 fn tasks_pass_everything_on() {
-    watched("tasks", || {
+    watched_alone("tasks", || {
         queues::tasks_pass_everything_on::<TQueue<u32>>(CAPACITY)
     });
 }
 
 #[test]
 fn a_cancelled_pop_takes_nothing() {
-    watched("cancelled", || {
+    watched_alone("cancelled", || {
         let queue = TQueue::new();
         let (wakes, waker) = Wakes::new();
         let mut popping = atomically_async(|tx| queue.pop(tx));
@@ -120,7 +120,7 @@ fn a_cancelled_pop_takes_nothing() {
 /// Whoever finds nothing is in the way of whoever puts the first in, and must be.
 #[test]
 fn what_was_found_empty_stays_so() {
-    watched("empty", || {
+    watched_alone("empty", || {
         for turned in 0..40 {
             let queue = TQueue::new();
             queues::rotate(&queue, turned);
@@ -146,7 +146,7 @@ fn what_was_found_empty_stays_so() {
 fn elements_without_clone_can_be_looked_at() {
     struct NoClone(u8);
 
-    watched("no clone", || {
+    watched_alone("no clone", || {
         let queue = TQueue::default();
         let seen = atomically(|tx| {
             queue.push(tx, NoClone(7))?;
@@ -162,7 +162,7 @@ fn elements_without_clone_can_be_looked_at() {
 
 #[test]
 fn a_handle_is_no_copy() {
-    watched("handle", || {
+    watched_alone("handle", || {
         let queue = TQueue::new();
         let same = queue.clone();
         // Says what it is without a transaction, also inside one.

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 
 use common::{
     Histories, Rng, Wakes, block_on, on_threads, panic_of, poll, seed, stumble, under_fire,
-    wait_until, watched,
+    wait_until, watched_alone,
 };
 use quickcheck::{QuickCheck, TestResult};
 use stateright::semantics::SequentialSpec;
@@ -238,7 +238,7 @@ fn spec() {
         assert_eq!(state(&lock), FREE);
         TestResult::passed()
     }
-    watched("spec", || {
+    watched_alone("spec", || {
         QuickCheck::new()
             .tests(400)
             .quickcheck(program as fn(Vec<(u8, u8)>) -> TestResult);
@@ -276,7 +276,7 @@ impl SequentialSpec for Twin {
 
 #[test]
 fn linearizable() {
-    watched("linearizable", || {
+    watched_alone("linearizable", || {
         Histories::default().check(
             &Twin::default(),
             TRwLock::new,
@@ -307,7 +307,7 @@ fn linearizable() {
 
 #[test]
 fn a_write_lock_moved_between_two_is_always_on_one() {
-    watched("moved", || {
+    watched_alone("moved", || {
         let seed = seed();
         let locks = [TRwLock::new(), TRwLock::new()];
         atomically(|tx| locks[0].acquire_write(tx));
@@ -343,7 +343,7 @@ fn a_write_lock_moved_between_two_is_always_on_one() {
 
 #[test]
 fn readers_share_and_a_writer_is_alone() {
-    watched("share", || {
+    watched_alone("share", || {
         let lock = TRwLock::default();
         let readers = [lock.read(), lock.read(), lock.try_read().unwrap()];
         assert_eq!(state(&lock), (3, false, 0));
@@ -360,7 +360,7 @@ fn readers_share_and_a_writer_is_alone() {
 
 #[test]
 fn guards_and_operations_inside_exclude_each_other() {
-    watched("inside, outside", || {
+    watched_alone("inside, outside", || {
         let lock = TRwLock::new();
         atomically(|tx| lock.acquire_write(tx));
         assert!(lock.try_read().is_none() && lock.try_write().is_none());
@@ -382,7 +382,7 @@ fn guards_and_operations_inside_exclude_each_other() {
 
 #[test]
 fn readers_that_come_after_a_waiting_writer_wait_behind_it() {
-    watched("behind the writer", || {
+    watched_alone("behind the writer", || {
         let lock = TRwLock::new();
         let reader = lock.read();
         let mut writer = in_line(&lock, true);
@@ -402,7 +402,7 @@ fn readers_that_come_after_a_waiting_writer_wait_behind_it() {
 
 #[test]
 fn a_stream_of_readers_does_not_starve_a_writer() {
-    watched("writer", || {
+    watched_alone("writer", || {
         let lock = TRwLock::new();
         // Each keeps its guard until it has the next, so that without the line there would always be a reader.
         let over = AtomicBool::new(false);
@@ -437,7 +437,7 @@ fn a_stream_of_readers_does_not_starve_a_writer() {
 
 #[test]
 fn a_cancelled_writer_lets_the_readers_behind_it_in() {
-    watched("cancelled writer", || {
+    watched_alone("cancelled writer", || {
         let lock = TRwLock::new();
         let reader = lock.read();
         let writer = in_line(&lock, true);
@@ -462,7 +462,7 @@ fn a_cancelled_writer_lets_the_readers_behind_it_in() {
 
 #[test]
 fn threads_and_tasks_are_served_in_one_order() {
-    watched("fifo", || {
+    watched_alone("fifo", || {
         let lock = TRwLock::new();
         let served = Mutex::new(Vec::new());
         std::thread::scope(|s| {
@@ -489,7 +489,7 @@ fn threads_and_tasks_are_served_in_one_order() {
 
 #[test]
 fn a_guard_dropped_inside_a_body_is_back_after_the_attempt() {
-    watched("dropped inside", || {
+    watched_alone("dropped inside", || {
         let lock = TRwLock::new();
         let writer = RefCell::new(Some(lock.write()));
         let seen = atomically(|tx| {
@@ -509,7 +509,7 @@ fn a_guard_dropped_inside_a_body_is_back_after_the_attempt() {
 
 #[test]
 fn a_panic_while_holding_gives_the_lock_back() {
-    watched("panic", || {
+    watched_alone("panic", || {
         let lock = TRwLock::new();
         for write in [true, false] {
             panic_of(|| {
@@ -523,7 +523,7 @@ fn a_panic_while_holding_gives_the_lock_back() {
 
 #[test]
 fn releasing_what_is_not_held_is_told_and_changes_nothing() {
-    watched("misuse", || {
+    watched_alone("misuse", || {
         let lock = TRwLock::new();
         let release_read = || panic_of(|| atomically(|tx| lock.release_read(tx)));
         let release_write = || panic_of(|| atomically(|tx| lock.release_write(tx)));
@@ -549,7 +549,7 @@ fn releasing_what_is_not_held_is_told_and_changes_nothing() {
 
 #[test]
 fn or_else_takes_whichever_lock_is_free() {
-    watched("or_else", || {
+    watched_alone("or_else", || {
         let (a, b) = (TRwLock::new(), TRwLock::new());
         let either =
             || atomically_async(|tx| tx.or_else(|tx| a.acquire_write(tx), |tx| b.acquire_read(tx)));
@@ -569,7 +569,7 @@ fn or_else_takes_whichever_lock_is_free() {
 
 #[test]
 fn under_fire_nobody_is_where_he_should_not_be() {
-    watched("fire", || {
+    watched_alone("fire", || {
         let seed = seed();
         let lock = TRwLock::new();
         let (readers, writers) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -643,7 +643,7 @@ fn under_fire_nobody_is_where_he_should_not_be() {
 
 #[test]
 fn debug_opens_no_transaction() {
-    watched("debug", || {
+    watched_alone("debug", || {
         let lock = TRwLock::new();
         let shown = format!("{:?}", lock.write()) + &format!("{:?}", lock.read());
         let shown = atomically(|_| Ok(format!("{lock:?} {shown}")));

@@ -13,7 +13,7 @@ use std::task::{Poll, Wake, Waker};
 
 use common::{
     Histories, Rng, Wakes, block_on, on_threads, panic_of, poll, seed, stumble, under_fire,
-    wait_until, watched,
+    wait_until, watched_alone,
 };
 use quickcheck::{QuickCheck, TestResult};
 use stateright::semantics::SequentialSpec;
@@ -202,7 +202,7 @@ fn spec() {
         assert_eq!(available(&sem), twin.there + out);
         TestResult::passed()
     }
-    watched("spec", || {
+    watched_alone("spec", || {
         QuickCheck::new()
             .tests(400)
             .quickcheck(program as fn(u8, Vec<(u8, u8)>) -> TestResult);
@@ -242,7 +242,7 @@ impl SequentialSpec for Count {
 
 #[test]
 fn linearizable() {
-    watched("linearizable", || {
+    watched_alone("linearizable", || {
         Histories::default().check(
             &Count(2),
             || TSemaphore::new(2),
@@ -269,7 +269,7 @@ fn linearizable() {
 
 #[test]
 fn permits_moved_between_two_are_always_in_one() {
-    watched("moved", || {
+    watched_alone("moved", || {
         let seed = seed();
         let sems = [TSemaphore::new(5), TSemaphore::new(0)];
         under_fire(
@@ -300,7 +300,7 @@ fn permits_moved_between_two_are_always_in_one() {
 
 #[test]
 fn waiters_are_served_in_the_order_in_which_they_came() {
-    watched("fifo", || {
+    watched_alone("fifo", || {
         let sem = TSemaphore::new(1);
         let served = Mutex::new(Vec::new());
         std::thread::scope(|s| {
@@ -327,7 +327,7 @@ fn waiters_are_served_in_the_order_in_which_they_came() {
 
 #[test]
 fn a_big_request_is_served_before_the_small_ones_behind_it() {
-    watched("weighted", || {
+    watched_alone("weighted", || {
         let sem = TSemaphore::new(0);
         let mut big = in_line(&sem, 5);
         let mut small = in_line(&sem, 1);
@@ -350,7 +350,7 @@ fn a_big_request_is_served_before_the_small_ones_behind_it() {
 
 #[test]
 fn one_release_serves_as_many_as_it_fits() {
-    watched("many", || {
+    watched_alone("many", || {
         let sem = TSemaphore::new(0);
         let mut tasks: Vec<_> = [2, 1, 3, 1].map(|n| in_line(&sem, n)).into();
         release(&sem, 5);
@@ -367,7 +367,7 @@ fn one_release_serves_as_many_as_it_fits() {
 
 #[test]
 fn permits_left_over_when_the_line_forms_are_set_aside_for_its_first() {
-    watched("gathered", || {
+    watched_alone("gathered", || {
         let sem = TSemaphore::new(2);
         let mut big = in_line(&sem, 3);
         assert_eq!(available(&sem), 0);
@@ -398,7 +398,7 @@ impl Wake for WakeOne {
 fn a_thousand_tasks_wake_once_each() {
     const TASKS: usize = 1_000;
     const EXECUTORS: usize = 3;
-    watched("herd of tasks", || {
+    watched_alone("herd of tasks", || {
         let sem = TSemaphore::new(1);
         let executor = Arc::new(Executor {
             ready: Mutex::new((0..TASKS).collect()),
@@ -449,7 +449,7 @@ fn a_thousand_tasks_wake_once_each() {
 
 #[test]
 fn a_thousand_threads_get_through_one_permit() {
-    watched("herd of threads", || {
+    watched_alone("herd of threads", || {
         let sem = TSemaphore::new(1);
         let (inside, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|s| {
@@ -476,7 +476,7 @@ fn a_thousand_threads_get_through_one_permit() {
 
 #[test]
 fn who_waits_inside_sleeps_through_releases_to_the_line() {
-    watched("selective", || {
+    watched_alone("selective", || {
         let sem = TSemaphore::new(0);
         let mut outside = in_line(&sem, 3);
         let mut inside = atomically_async(|tx| sem.acquire(tx, 1));
@@ -496,7 +496,7 @@ fn who_waits_inside_sleeps_through_releases_to_the_line() {
 
 #[test]
 fn who_stands_in_line_sleeps_until_served() {
-    watched("own variable", || {
+    watched_alone("own variable", || {
         let sem = TSemaphore::new(0);
         let (wakes, waker) = Wakes::new();
         let mut first = in_line(&sem, 2);
@@ -517,7 +517,7 @@ fn who_stands_in_line_sleeps_until_served() {
 
 #[test]
 fn a_future_that_is_never_polled_takes_nothing() {
-    watched("unpolled", || {
+    watched_alone("unpolled", || {
         let sem = TSemaphore::new(1);
         let task = acquiring(&sem, 1);
         assert_eq!((available(&sem), waiting(&sem)), (1, 0));
@@ -528,7 +528,7 @@ fn a_future_that_is_never_polled_takes_nothing() {
 
 #[test]
 fn a_cancelled_waiter_frees_its_place_wherever_it_stands() {
-    watched("cancelled", || {
+    watched_alone("cancelled", || {
         for cancelled in 0..4 {
             let sem = TSemaphore::new(0);
             let mut tasks: Vec<_> = (0..4).map(|_| in_line(&sem, 1)).collect();
@@ -548,7 +548,7 @@ fn a_cancelled_waiter_frees_its_place_wherever_it_stands() {
 
 #[test]
 fn those_behind_a_cancelled_first_get_their_chance_at_once() {
-    watched("first cancelled", || {
+    watched_alone("first cancelled", || {
         let sem = TSemaphore::new(2);
         let big = in_line(&sem, 5);
         let mut small = [1, 1].map(|n| in_line(&sem, n));
@@ -569,7 +569,7 @@ fn those_behind_a_cancelled_first_get_their_chance_at_once() {
 
 #[test]
 fn what_was_granted_to_a_cancelled_waiter_goes_to_the_next() {
-    watched("granted, cancelled", || {
+    watched_alone("granted, cancelled", || {
         let sem = TSemaphore::new(0);
         let granted = in_line(&sem, 2);
         let mut next = in_line(&sem, 2);
@@ -584,7 +584,7 @@ fn what_was_granted_to_a_cancelled_waiter_goes_to_the_next() {
 
 #[test]
 fn cancelled_inside_a_body_it_leaves_after_the_attempt() {
-    watched("cancelled inside", || {
+    watched_alone("cancelled inside", || {
         let sem = TSemaphore::new(0);
         let first = RefCell::new(Some(in_line(&sem, 2)));
         let mut next = in_line(&sem, 1);
@@ -600,7 +600,7 @@ fn cancelled_inside_a_body_it_leaves_after_the_attempt() {
 
 #[test]
 fn a_long_line_goes_without_a_deep_stack() {
-    watched("long line", || {
+    watched_alone("long line", || {
         let with_small_stack = |order: usize| {
             let sem = TSemaphore::new(0);
             let mut tasks: Vec<_> = (0..5_000).map(|_| in_line(&sem, 1)).collect();
@@ -631,7 +631,7 @@ fn a_long_line_goes_without_a_deep_stack() {
 
 #[test]
 fn a_permit_dropped_inside_a_body_is_back_after_the_attempt() {
-    watched("dropped inside", || {
+    watched_alone("dropped inside", || {
         let sem = TSemaphore::new(1);
         let permit = RefCell::new(Some(sem.acquire_permit(1)));
         let seen = atomically(|tx| {
@@ -662,7 +662,7 @@ fn a_permit_dropped_inside_a_body_is_back_after_the_attempt() {
 
 #[test]
 fn a_panic_while_holding_gives_the_permits_back() {
-    watched("panic", || {
+    watched_alone("panic", || {
         let sem = TSemaphore::new(3);
         let message = panic_of(|| {
             let _permit = sem.acquire_permit(2);
@@ -690,7 +690,7 @@ fn a_panic_while_holding_gives_the_permits_back() {
 #[test]
 fn too_many_permits_are_refused_and_nothing_overflows() {
     const MAX: usize = TSemaphore::MAX_PERMITS;
-    watched("too many", || {
+    watched_alone("too many", || {
         assert!(panic_of(|| TSemaphore::new(MAX + 1)).contains("MAX_PERMITS"));
         let sem = TSemaphore::new(MAX);
         for n in [1, MAX, usize::MAX] {
@@ -723,7 +723,7 @@ fn too_many_permits_are_refused_and_nothing_overflows() {
 
 #[test]
 fn more_than_there_are_can_still_come() {
-    watched("more", || {
+    watched_alone("more", || {
         let sem = TSemaphore::new(1);
         let mut task = in_line(&sem, 3);
         release(&sem, 2);
@@ -733,7 +733,7 @@ fn more_than_there_are_can_still_come() {
 
 #[test]
 fn zero_permits_can_always_be_had() {
-    watched("zero", || {
+    watched_alone("zero", || {
         let sem = TSemaphore::new(0);
         let task = in_line(&sem, 1);
         atomically(|tx| sem.acquire(tx, 0));
@@ -748,7 +748,7 @@ fn zero_permits_can_always_be_had() {
 
 #[test]
 fn or_else_takes_whichever_semaphore_can() {
-    watched("or_else", || {
+    watched_alone("or_else", || {
         let (a, b) = (TSemaphore::new(0), TSemaphore::new(1));
         let either = || {
             atomically_async(|tx| {
@@ -783,7 +783,7 @@ fn or_else_takes_whichever_semaphore_can() {
 
 #[test]
 fn misuse_is_told() {
-    watched("misuse", || {
+    watched_alone("misuse", || {
         let sem = TSemaphore::new(1);
         let message = panic_of(|| {
             atomically(|_| {
@@ -803,7 +803,7 @@ fn misuse_is_told() {
 #[test]
 fn no_permit_is_lost_or_made() {
     const PERMITS: usize = 4;
-    watched("conservation", || {
+    watched_alone("conservation", || {
         let seed = seed();
         let sem = TSemaphore::new(PERMITS);
         let out = AtomicUsize::new(0);
@@ -860,7 +860,7 @@ fn no_permit_is_lost_or_made() {
 
 #[test]
 fn debug_opens_no_transaction() {
-    watched("debug", || {
+    watched_alone("debug", || {
         let sem = TSemaphore::new(1);
         let permit = sem.acquire_permit(1);
         let shown = atomically(|_| Ok(format!("{sem:?} {permit:?}")));
