@@ -197,15 +197,19 @@ impl Clock {
     }
 
     pub(crate) fn end_snapshot(&self, ticket: Ticket) {
-        if ticket.shared {
-            let mut sharing = self.sharing.lock();
-            *sharing -= 1;
-            if *sharing > 0 || mutant!("D-shared-slot") {
-                return;
-            }
-            // The slot is given back under the mutex, or a newcomer could count itself into a slot that is just going.
+        if !ticket.shared {
+            return self.give_slot_back();
         }
-        // Release: pairs with the SeqCst load in `sample` by a commit that then saves no history.
+        let mut sharing = self.sharing.lock();
+        *sharing -= 1;
+        if *sharing == 0 && !mutant!("D-shared-slot") {
+            // Under the mutex, or a newcomer could count itself into a slot that is just going.
+            self.give_slot_back();
+        }
+    }
+
+    /// Release: pairs with the SeqCst load in `sample` by a commit that then saves no history.
+    fn give_slot_back(&self) {
         self.packed
             .fetch_sub(1, edge!(Release, "O-snapshot-end" => Relaxed));
     }
