@@ -3,7 +3,7 @@
 //! # The order of steps, which must be exactly this
 //!
 //! ```text
-//!  1  lock every written word, ascending addresses
+//!  1  lock every written word; who waits for one does so in ascending order of addresses
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
 //!  4  functions are applied to the newest values, if there are any; the decider is asked, if there is one
@@ -111,6 +111,9 @@ pub(crate) fn commit_alone(pin: &Pin, mut write: Write, reads: &[Read]) -> Alone
         Reached::Nothing => Alone::NeedsLog,
     }
 }
+
+/// Up to so many writes, the quick way has tried to lock them at once.
+const FEW: usize = 2;
 
 /// How far a quick commit has come.
 #[must_use]
@@ -249,8 +252,16 @@ fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     {
         return Err(log.note_failure(failure));
     }
+    let mut try_at_once = log.writes.entries().len() > FEW;
     loop {
-        let outcome = lock_all(log.writes.entries_mut(), limit)
+        let try_at_once = std::mem::take(&mut try_at_once);
+        let locked = if try_at_once && lock_at_once(log.writes.entries_mut()) == AtOnce::Locked {
+            Ok(())
+        } else {
+            log.writes.sort();
+            lock_all(log.writes.entries_mut(), limit)
+        };
+        let outcome = locked
             .map_err(|failure| log.note_failure(failure))
             .and_then(|()| finish(pin, log));
         match outcome {
@@ -436,6 +447,28 @@ pub(crate) fn must_give_way(locked: &[Write], limit: Limit) -> Option<Failure> {
     }
     let over = priority::stops(locked.iter().map(|w| w.block))?;
     Some(Failure::new(Cause::GaveWay, over))
+}
+
+/// Whether everything was free.
+#[derive(PartialEq, Eq)]
+enum AtOnce {
+    Locked,
+    /// Something was not. Nothing is locked.
+    Busy,
+}
+
+/// Step 1, where nobody is in the way. Who does not wait needs no order: sorting costs more than the rest of a large commit.
+fn lock_at_once(writes: &mut [Write]) -> AtOnce {
+    for at in 0..writes.len() {
+        match writes[at].block.get().word().try_lock() {
+            TryLock::Locked(replaced) => writes[at].replaced = replaced,
+            TryLock::Busy => {
+                writes[..at].iter().for_each(unlock);
+                return AtOnce::Busy;
+            }
+        }
+    }
+    AtOnce::Locked
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
