@@ -688,7 +688,8 @@ fn pending<T>(value: T, inline: bool) -> Pending {
 unsafe fn clone_seen<T: Clone>(seen: Seen<'_>) -> T {
     match seen {
         // SAFETY: V1, by the caller's promise.
-        Seen::Bits(bits) => unsafe { bits::from_bits(bits) },
+        Seen::Bits(bits) if bits::fits_word::<T>() => unsafe { bits::from_bits(bits) },
+        Seen::Bits(_) => unreachable!("V2"),
         // SAFETY: as above.
         Seen::Node(node, _) => unsafe { (*value::<T>(node)).clone() },
     }
