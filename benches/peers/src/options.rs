@@ -21,9 +21,10 @@ const QUICK: Effort = Effort {
 };
 
 const AFTER_HELP: &str = "\
-Contenders take turns, round by round; ratios are medians of the rounds' ratios, with their range. A run of everything with the
-standard effort takes some ten minutes and writes docs/measurements.md, with its plots and JSON; other runs write only where --out
-says. Exits with 1 if anybody's results were wrong, with 2 on bad usage.";
+Each workload runs in a process of its own, where the contenders take turns, round by round; ratios are medians of the rounds' ratios,
+with their range. A run of everything with the standard effort takes some ten minutes and writes docs/measurements.md, with its plots
+and JSON; other runs write only where --out says. Exits with 1 if anybody's results were wrong or a workload did not finish, with 2
+on bad usage.";
 
 /// Measures stm-core and stm-collections beside their peers, and checks all results.
 #[derive(Debug, Parser)]
@@ -47,7 +48,10 @@ pub struct Options {
     /// Says what there is to run, and runs nothing
     #[arg(long)]
     list: bool,
-    /// With which this program starts itself afresh to measure memory
+    /// With which this program starts itself for each workload
+    #[arg(long, hide = true, value_name = "WORKLOAD", value_parser = names(), conflicts_with = "workloads")]
+    work_on: Option<String>,
+    /// With which it starts itself to measure memory
     #[arg(long, hide = true, value_name = "CONTENDER")]
     bytes_of: Option<String>,
     /// See `bytes_of`
@@ -69,6 +73,8 @@ pub enum Mode {
         /// Whether it holds 200 bytes.
         wide: bool,
     },
+    /// Measure that workload for the process that has started this one.
+    WorkOn(String),
     /// Print what there is.
     List,
     /// Measure.
@@ -78,13 +84,14 @@ pub enum Mode {
 impl Options {
     /// What is to be done.
     pub fn mode(&self) -> Mode {
-        match &self.bytes_of {
-            Some(name) => Mode::BytesOf {
+        match (&self.bytes_of, &self.work_on) {
+            (Some(name), _) => Mode::BytesOf {
                 name: name.clone(),
                 wide: self.wide,
             },
-            None if self.list => Mode::List,
-            None => Mode::Measure,
+            (None, Some(name)) => Mode::WorkOn(name.clone()),
+            (None, None) if self.list => Mode::List,
+            (None, None) => Mode::Measure,
         }
     }
 

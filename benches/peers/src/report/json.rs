@@ -22,6 +22,8 @@ pub fn text(report: &Report) -> String {
             "seen": spread(seen.seen), "met": seen.is_met(),
         })
     });
+    let unfinished = report.unfinished.iter();
+    let unfinished = unfinished.map(|it| json!({ "workload": it.workload, "why": it.why }));
     let value = json!({
         "machine": {
             "processor": machine.processor, "cores": machine.cores,
@@ -31,6 +33,7 @@ pub fn text(report: &Report) -> String {
         "turn_ms": report.effort.time.as_secs_f64() * 1e3,
         "targets": targets.collect::<Vec<_>>(),
         "cases": report.outcomes.iter().map(case).collect::<Vec<_>>(),
+        "unfinished": unfinished.collect::<Vec<_>>(),
     });
     let mut text = serde_json::to_string_pretty(&value).expect("values become text");
     text.push('\n');
@@ -103,6 +106,7 @@ mod tests {
                 Value::Null
             );
             assert_eq!(value["rounds"], 3);
+            assert_eq!(value["unfinished"][0]["workload"], "lee");
         });
     }
 }

@@ -16,11 +16,12 @@ const HOW: &str = "\
 Made by `cargo run --release --manifest-path benches/peers/Cargo.toml`, which writes this whole page; the figures of every round are in
 [measurements.json](measurements/measurements.json).
 
-How it is measured: in each round every contender of a case has one turn; who begins moves on by one. A ratio is made of two turns of the
-same round, and what is shown is the median of the rounds' ratios and, in brackets, their range, for on a machine that others use only
-what ran side by side can be compared. **Above 1, ours is better**, whether the figure is a rate, a time or a size. All contenders of a
-workload run the same generic code over one trait, or, where they are no transactions, do the same operations under their locks. After
-every turn the result is checked: whoever has lost money, torn a read or lost a key is reported and has no figures.
+How it is measured: each workload has a process of its own, so that none is measured on the heap that another has left. In each round every
+contender of a case has one turn; who begins moves on by one. A ratio is made of two turns of the same round, and what is shown is the
+median of the rounds' ratios and, in brackets, their range, for on a machine that others use only what ran side by side can be compared.
+**Above 1, ours is better**, whether the figure is a rate, a time or a size. All contenders of a workload run the same generic code over
+one trait, or, where they are no transactions, do the same operations under their locks. After every turn the result is checked: whoever
+has lost money, torn a read or lost a key is reported and has no figures.
 
 Two kinds of others: *transactions* promise what ours do (more or less). *Locks and ready-made structures* promise less: somebody has
 to know beforehand what to lock and in what order, and two operations do not become one. They show what there is to be reached.
@@ -41,6 +42,7 @@ pub fn page(report: &Report, workloads: &[&Workload]) -> String {
         report.effort.time.as_millis(),
     );
     wrong(&mut text, report);
+    unfinished(&mut text, report);
     losses(&mut text, report);
     targets(&mut text, report);
     for workload in workloads {
@@ -63,6 +65,17 @@ fn wrong(text: &mut String, report: &Report) {
             "- **{}** in {}: {}: {what}",
             entry.name, outcome.workload, outcome.name
         );
+    }
+    text.push('\n');
+}
+
+fn unfinished(text: &mut String, report: &Report) {
+    if report.unfinished.is_empty() {
+        return;
+    }
+    text.push_str("## What did not finish\n\nFigures of these are missing, all or some.\n\n");
+    for unfinished in &report.unfinished {
+        let _ = writeln!(text, "- **{}**: {}", unfinished.workload, unfinished.why);
     }
     text.push('\n');
 }
@@ -276,6 +289,13 @@ mod tests {
             assert!(!page().contains("unknown version"));
             let lock = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n";
             assert_eq!(version(lock, "a"), "1.2.3");
+        });
+    }
+
+    #[test]
+    fn a_workload_that_did_not_finish_is_named() {
+        watched("a_workload_that_did_not_finish_is_named", || {
+            assert!(page().contains("- **lee**: its process ended with signal: 9"));
         });
     }
 
