@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             let mut all = workloads::ALL.iter();
             let workload = all.find(|workload| workload.name == name);
             let workload = workload.expect("only names of workloads are accepted");
-            match processes::work(workload, options.effort()) {
+            match processes::work(options.cases(workload), options.effort()) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(why) => {
                     eprintln!("stm-peers: nobody listens to the figures of {name}: {why}");
@@ -69,7 +69,12 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    let chosen = options.chosen();
+    let mut chosen = options.chosen();
+    chosen.retain(|workload| !options.cases(workload).is_empty());
+    if chosen.is_empty() {
+        eprintln!("stm-peers: no case is left by --case and --contender; --list shows the cases, and their tables show the contenders");
+        return ExitCode::from(2);
+    }
     let (outcomes, unfinished) = run(&chosen, options);
     let report = Report {
         machine: Machine::this(),
@@ -113,7 +118,7 @@ fn run(chosen: &[&Workload], options: &Options) -> (Vec<Outcome>, Vec<Unfinished
     let effort = options.effort();
     let (mut outcomes, mut unfinished) = (Vec::new(), Vec::new());
     for (number, workload) in (1..).zip(chosen) {
-        let cases = (workload.cases)();
+        let cases = options.cases(workload);
         let mut progress = Progress::new(|case: usize| {
             format!(
                 "[{number}/{}] {} {}/{}: {}",
@@ -124,7 +129,7 @@ fn run(chosen: &[&Workload], options: &Options) -> (Vec<Outcome>, Vec<Unfinished
                 cases[case].name
             )
         });
-        let end = processes::worker(workload, effort).and_then(|worker| {
+        let end = processes::worker(&options.passed_on(workload)).and_then(|worker| {
             processes::supervise(worker, &cases, |event| match event {
                 Event::Turn { case, round, who } => {
                     progress.turn(case, &format!("round {round}/{}: {who}", effort.rounds));

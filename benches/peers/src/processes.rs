@@ -27,8 +27,6 @@ use std::process::{Child, Command, Stdio};
 use serde::{Deserialize, Serialize};
 use stm_benches::measure::interleave::{Case, Contender, Effort, Entry, Fate, Outcome};
 
-use crate::workloads::Workload;
-
 /// The flag with which this program starts itself; its argument is the workload's name.
 pub const FLAG: &str = "--work-on";
 
@@ -117,12 +115,12 @@ fn received(case: &Case<'_>, fates: Vec<SentFate>) -> Result<Outcome, String> {
     })
 }
 
-/// What a worker does: measures all cases of the workload, and says on stdout how it gets on.
+/// What a worker does: measures the cases, and says on stdout how it gets on.
 ///
 /// # Errors
 ///
 /// If nobody listens any more.
-pub fn work(workload: &Workload, effort: Effort) -> std::io::Result<()> {
+pub fn work(cases: Vec<Case<'_>>, effort: Effort) -> std::io::Result<()> {
     std::thread::spawn(go_with_the_parent);
     let mut listener = std::io::stdout();
     let mut say = |message: &Message| {
@@ -131,7 +129,7 @@ pub fn work(workload: &Workload, effort: Effort) -> std::io::Result<()> {
         listener.write_all(line.as_bytes())?;
         listener.flush()
     };
-    for (at, case) in (workload.cases)().into_iter().enumerate() {
+    for (at, case) in cases.into_iter().enumerate() {
         let mut heard = Ok(());
         let outcome = case.measure(effort, |round, who| {
             let turn = Message::Turn {
@@ -161,13 +159,11 @@ fn go_with_the_parent() {
 /// # Errors
 ///
 /// If the system does not say where this program is.
-pub fn worker(workload: &Workload, effort: Effort) -> Result<Command, String> {
+pub fn worker(arguments: &[String]) -> Result<Command, String> {
     let this = std::env::current_exe();
     let this = this.map_err(|why| format!("where this program is cannot be had: {why}"))?;
     let mut command = Command::new(this);
-    command.arg(format!("{FLAG}={}", workload.name));
-    command.arg(format!("--rounds={}", effort.rounds));
-    command.arg(format!("--turn={}", effort.time.as_millis()));
+    command.args(arguments);
     Ok(command)
 }
 
