@@ -72,7 +72,9 @@ fn measure(options: &Options) -> ExitCode {
     let mut chosen = options.chosen();
     chosen.retain(|workload| !options.cases(workload).is_empty());
     if chosen.is_empty() {
-        eprintln!("stm-peers: no case is left by --case and --contender; --list shows the cases, and their tables show the contenders");
+        eprintln!(
+            "stm-peers: no case is left by --case and --contender; --list shows the cases, and their tables show the contenders"
+        );
         return ExitCode::from(2);
     }
     let (outcomes, unfinished) = run(&chosen, options);

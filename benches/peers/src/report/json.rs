@@ -7,7 +7,7 @@ use stm_benches::measure::interleave::{Fate, Outcome, Side, Unit};
 use stm_benches::measure::statistics::Spread;
 
 use super::targets::{Bound, compare};
-use super::{Report, reference};
+use super::{Report, notes, reference};
 
 /// The report as JSON text.
 pub fn text(report: &Report) -> String {
@@ -60,6 +60,7 @@ fn case(outcome: &Outcome) -> Value {
     json!({
         "workload": outcome.workload, "case": outcome.name, "reference": ours,
         "metrics": metrics.collect::<Vec<_>>(), "contenders": entries.collect::<Vec<_>>(),
+        "note": notes::of(outcome),
     })
 }
 

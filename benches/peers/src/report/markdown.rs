@@ -6,7 +6,7 @@ use std::fmt::Write;
 use stm_benches::measure::interleave::{Fate, Outcome, Side};
 
 use super::targets::compare;
-use super::{Loss, Report, Row, is_compared, numbers, reference};
+use super::{Loss, Report, Row, is_compared, notes, numbers, reference};
 use crate::workloads::Workload;
 
 /// Where the plots are, seen from the page.
@@ -14,7 +14,8 @@ pub const FOLDER: &str = "measurements";
 
 const HOW: &str = "\
 Made by `cargo run --release --manifest-path benches/peers/Cargo.toml`, which writes this whole page; the figures of every round are in
-[measurements.json](measurements/measurements.json).
+[measurements.json](measurements/measurements.json). What was made faster, by how much, and what was tried and did not pay, is written by
+hand in [steps.md](steps.md).
 
 How it is measured: each workload has a process of its own, so that none is measured on the heap that another has left. In each round every
 contender of a case has one turn; who begins moves on by one. A ratio is made of two turns of the same round, and what is shown is the
@@ -89,6 +90,7 @@ fn losses(text: &mut String, report: &Report) {
         text.push_str("nowhere in this run.\n");
     } else {
         loss_table(text, &lost);
+        explain(text, &lost);
     }
     text.push_str("\nTo locks and ready-made structures:\n\n");
     lost = report.losses(Side::Other);
@@ -115,6 +117,18 @@ fn loss_table(text: &mut String, losses: &[Loss<'_>]) {
             numbers::figure(loss.own.median, loss.metric.unit),
             behind.join("; "),
         );
+    }
+}
+
+/// What there is to say of these cases, each once.
+fn explain(text: &mut String, losses: &[Loss<'_>]) {
+    let mut said = Vec::new();
+    for outcome in losses.iter().map(|loss| loss.outcome) {
+        let Some(note) = notes::of(outcome).filter(|note| !said.contains(note)) else {
+            continue;
+        };
+        let _ = write!(text, "\n{}: {}: {note}\n", outcome.workload, outcome.name);
+        said.push(note);
     }
 }
 
@@ -188,6 +202,9 @@ fn case(text: &mut String, outcome: &Outcome) {
             }
         }
         text.push('\n');
+    }
+    if let Some(note) = notes::of(outcome) {
+        let _ = write!(text, "\nOf the last table: {note}\n");
     }
     text.push('\n');
 }
@@ -290,6 +307,30 @@ mod tests {
             let lock = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n";
             assert_eq!(version(lock, "a"), "1.2.3");
         });
+    }
+
+    #[test]
+    fn a_case_that_is_explained_is_so_where_it_is_lost_and_where_it_is_shown() {
+        watched(
+            "a_case_that_is_explained_is_so_where_it_is_lost_and_where_it_is_shown",
+            || {
+                let mut report = fixture::report();
+                let mut explained = report.outcomes[0].clone();
+                (explained.workload, explained.name) = notes::example();
+                let text = notes::of(&explained).expect("it has a note");
+                let mentions = |report: &Report| {
+                    let page = super::page(report, &ALL.iter().collect::<Vec<_>>());
+                    page.matches(text).count()
+                };
+                assert_eq!(mentions(&report), 0);
+                report.outcomes.push(explained);
+                assert_eq!(mentions(&report), 1, "it is won");
+                let lost = report.outcomes.last_mut().expect("it was just added");
+                lost.entries[0] = fixture::measured("stm-core", Side::Ours, &[&[2e6]]);
+                lost.entries[1] = fixture::measured("fast-stm", Side::Transactions, &[&[3e6]]);
+                assert_eq!(mentions(&report), 2, "it is lost");
+            },
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod json;
 pub mod machine;
 pub mod markdown;
+pub mod notes;
 pub mod numbers;
 pub mod plots;
 pub mod table;
