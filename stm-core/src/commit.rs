@@ -43,20 +43,18 @@
 //! release alone two committers can validate past each other's locks (store buffering), and a reader can begin
 //! between a lock and a clock load that are seen in different orders. Publication is `Release`.
 
-use std::borrow::Borrow;
-use std::ptr;
-
 use smallvec::SmallVec;
 
 use crate::block::{Look, Seen};
-use crate::boxed::{self, NodeHeader, NodeOps, PendingView};
+use crate::boxed::{self, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Limit, Patience, Waiting};
 use crate::context;
 use crate::history::{self, HistoryNode};
+use crate::limbo;
 use crate::log::{Log, Read, Write, WriteSet};
-use crate::mutant::{self, caught, mutant, shielded};
+use crate::mutant::{self, caught, mutant};
 use crate::priority;
 use crate::reclaim::Pin;
 use crate::record;
@@ -215,8 +213,8 @@ fn commit_few<const N: usize, const BOXED: bool>(
     if BOXED {
         for at in 0..N {
             writes[at].replaced = replaced[at];
+            retire_one(pin, writes[at]);
         }
-        retire_nodes(pin, &writes);
     }
     Reached::Published
 }
@@ -365,8 +363,8 @@ pub(crate) fn clear_up(pin: &Pin, log: &mut Log, waiters: bool) {
         writes.make_untidy();
     }
     if writes.has_boxed() {
-        for two in writes.entries().chunks(2) {
-            retire_nodes(pin, two);
+        for write in writes.entries() {
+            retire_one(pin, write);
         }
     }
     writes.forget_published();
@@ -600,34 +598,11 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
-/// Retires what one or two writes have replaced. After all unlocks, so that nobody waits for the collector's bookkeeping.
-#[inline(never)]
-fn retire_nodes(pin: &Pin, writes: &[impl Borrow<Write>]) {
-    let mut nodes = writes.iter().filter_map(|write| replaced_node(write.borrow()));
-    // SAFETY, for each `retire`: R1, the word that led to the old node has been replaced; only those who pinned before can
-    // still reach it.
-    match (nodes.next(), nodes.next()) {
-        // The collector takes up to three words without an allocation.
-        (Some((node, ops)), Some((other, same))) if ptr::eq(ops, same) => {
-            let free = move || {
-                shielded!("P-retired", || unsafe { ops.free(node) });
-                unsafe { ops.free(other) };
-            };
-            unsafe { pin.retire(free) };
-        }
-        (first, second) => {
-            for (node, ops) in [first, second].into_iter().flatten() {
-                unsafe { pin.retire(move || ops.free(node)) };
-            }
-        }
-    }
-}
-
-/// The node that a boxed write has replaced.
+/// After all unlocks, so that nobody waits for the bookkeeping.
 #[inline(always)]
-fn replaced_node(write: &Write) -> Option<(*mut NodeHeader, &'static NodeOps)> {
-    match write.pending.view() {
-        PendingView::Bits(_) => None,
-        PendingView::Node(_, ops) => Some((write.replaced.node(), ops)),
+fn retire_one(pin: &Pin, write: &Write) {
+    if let PendingView::Node(_, ops) = write.pending.view() {
+        // SAFETY: R1, the word that led to the old node has been replaced; only those who pinned before can still reach it.
+        unsafe { limbo::retire(pin, write.replaced.node(), ops) };
     }
 }

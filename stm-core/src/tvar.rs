@@ -22,6 +22,7 @@ use crate::diagnostics::known;
 use crate::diagnostics::observer::{self, Event};
 use crate::diagnostics::origin::Origin;
 use crate::error::Stm;
+use crate::limbo;
 use crate::log::{Function, Log, NONE, Read, Write};
 use crate::mutant::shielded;
 use crate::priority;
@@ -580,6 +581,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         if let Some(aftermath) = aftermath {
             aftermath.settle();
         }
+        context::with(limbo::tend);
         events.into_iter().for_each(Event::tell);
         if observer::hears_commits() {
             sight::tell_commit(attempt, origin);
