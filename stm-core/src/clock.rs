@@ -202,8 +202,10 @@ impl Clock {
         }
         let mut sharing = self.sharing.lock();
         *sharing -= 1;
-        if *sharing == 0 && !mutant!("D-shared-slot") {
-            // Under the mutex, or a newcomer could count itself into a slot that is just going.
+        let last = *sharing == 0;
+        // Under the mutex, or a newcomer could count itself into a slot that is just going.
+        let _held = (!mutant!("D-shared-slot-late")).then_some(sharing);
+        if last && !mutant!("D-shared-slot") {
             self.give_slot_back();
         }
     }
