@@ -49,7 +49,7 @@ pub(crate) struct Block {
     serial: Serial,
 }
 
-#[cfg(not(any(loom, feature = "history")))]
+#[cfg(not(any(loom, shuttle, feature = "history")))]
 const _: () = assert!(
     size_of::<Block>() == 32,
     "P9: a word variable stays within 48 bytes"
@@ -74,7 +74,7 @@ impl Block {
         &self.word
     }
 
-    #[cfg(all(feature = "history", not(loom)))]
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
     pub(crate) fn serial(&self) -> &Serial {
         &self.serial
     }
@@ -349,7 +349,7 @@ impl Seen<'_> {
     }
 
     /// What tells this boxed value from all others.
-    #[cfg(all(feature = "history", not(loom)))]
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
     pub(crate) fn serial_of(node: *mut NodeHeader) -> u64 {
         // SAFETY: it was seen under the pin that lasts, or is pending in the log of an attempt that has not ended.
         unsafe { boxed::serial(node) }
