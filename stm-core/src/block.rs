@@ -144,6 +144,8 @@ impl Block {
             if block.is_known() && !mutant!("D-known") {
                 known::forget(std::ptr::from_ref(block).addr());
             }
+            // Acquire: as in `history_head`, whose partner is `set_history_head`. More than it takes: nobody stores any more, and the
+            // collector has put every store that was made under a pin before this (S1).
             (block.word.sample(), block.tail.load(Ordering::Acquire))
         };
         // SAFETY: as above; it was placed by `new`.
@@ -261,6 +263,7 @@ impl Pinned {
     /// A counted handle, unless the last one has gone: then nobody can write the variable again (S3).
     pub(crate) fn try_acquire(self) -> Option<BlockHandle> {
         let handles = &self.get().handles;
+        // Relaxed: a guess, which the exchange checks; only zero is taken at its word, and that is final (S3).
         let mut now = handles.load(Ordering::Relaxed);
         while now & !KNOWN != 0 {
             // Relaxed: as in `clone`; the block itself is alive by the pin.

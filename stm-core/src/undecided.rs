@@ -247,6 +247,7 @@ impl Announced {
             }
         }
         if !mutant!("D-event-count") {
+            // Relaxed: see `on`. Who still counts this event finds nothing in the table.
             ANNOUNCED.fetch_sub(1, Ordering::Relaxed);
         }
         if !mutant!("D-event-signal") {
