@@ -16,7 +16,7 @@ use shuttle::thread::JoinHandle;
 use shuttle::{Config, Runner};
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
-/// Of the schedules that put every thread first now and then, and change their minds that often.
+/// How often a schedule of the second kind sends a thread to the back that could go on.
 const CHANGES: usize = 3;
 
 /// Runs `model` under as many schedules: in one half of them any thread may be the next at each step, in the other one goes on until
@@ -43,6 +43,7 @@ fn run(scheduler: impl Scheduler + 'static, model: &Arc<impl Fn() + Send + Sync 
     Runner::new(scheduler, config).run(move || model());
 }
 
+/// Waits for all of them, and fails with them.
 pub fn join<R>(threads: impl IntoIterator<Item = JoinHandle<R>>) {
     for thread in threads {
         thread.join().unwrap();
