@@ -1,9 +1,10 @@
 //! The ground: atomics, mutexes, parking and thread-locals, from std, from the model checker or from a scheduler.
 //!
 //! Every other module takes its shared-memory primitives from here, so that `--cfg loom` runs the very
-//! code that ships, and so does `--cfg shuttle`: loom explores weak memory in small models, shuttle samples the schedules of larger ones. The types are newtypes and not re-exports: a lint on the std names then catches
-//! whoever goes round this file, and the set of operations that the protocol uses stays visible in one
-//! place.
+//! code that ships, and so does `--cfg shuttle`: the one explores weak memory in small models, the other
+//! samples the schedules of larger ones. The types are newtypes and not re-exports: a lint on the std names
+//! then catches whoever goes round this file, and the set of operations that the protocol uses stays
+//! visible in one place.
 //!
 //! Two helpers exist for the models' sake and vanish otherwise. [`seqcst_fence_for_loom`] stands where
 //! the protocol relies on the single total order of `SeqCst` accesses, which loom weakens to
