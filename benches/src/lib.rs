@@ -9,8 +9,10 @@
 //! | [`structures`] | lists and ordered maps made of an engine's variables |
 //! | [`measure`] | threads, rounds by turns, medians |
 //!
-//! `cargo bench -p stm-benches --bench NAME` measures stm-core alone on the workload of that name. The peers, and the command that
-//! compares everybody and writes the tables, are in `benches/peers`, a workspace of its own.
+//! `cargo bench -p stm-benches --bench NAME` measures stm-core alone on the workload of that name. `cargo test -p stm-benches --bench '*'`
+//! runs one iteration of each, checks included, in some ten seconds; `.ci/run` does. (`cargo test` alone leaves them out, for they do not
+//! understand the test harness's options.) The peers, and the command that compares everybody and writes the tables, are in
+//! `benches/peers`, a workspace of its own.
 #![forbid(unsafe_code)]
 
 mod collections;

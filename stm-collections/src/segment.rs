@@ -20,9 +20,9 @@
 //! # Picture
 //!
 //! ```text
-//!  head: position, segment                      tail: position, segment        spare
-//!               │                                            │                   │
-//!               ▼                                            ▼                   ▼
+//!  head: position, segment                      tail: position, segment        spares
+//!               │                                            │                   │ │ │
+//!               ▼                                            ▼                   ▼ ▼ ▼
 //!         ┌─────────────┐       ┌─────────────┐       ┌─────────────┐       ┌─────────────┐
 //!         │ · · · a b c │ next ▶│ d e f g h i │ next ▶│ j k · · · · │       │ · · · · · · │
 //!         └─────────────┘       └─────────────┘       └─────────────┘       └─────────────┘
@@ -35,13 +35,15 @@
 //! count of the elements that have passed.
 //!
 //! An end changes its segment when it must: the index of either may be one past the last slot, until there is something to be
-//! done behind it; and after a `push_front`, the next may hold nothing either. A segment that the head has left becomes the spare, and the tail enters that next. So a queue that only
-//! passes elements on makes no variables.
+//! done behind it; and after a `push_front`, the next may hold nothing either. A segment that the head has left becomes a spare, and
+//! the tail enters that later on. So a queue that only passes elements on makes no variables. The spares lie in a ring of
+//! places that both ends go round, one place for each segment that they pass: they meet there as seldom as in the chain, and the
+//! ring takes up how far the one is sometimes ahead of the other.
 //!
 //! # Invariants
 //!
 //! - S1  The elements lie in the slots from the head's place to the tail's, without a gap, each with the count of its place. No
-//!   other slot of the chain or of the spare holds anything that needs a drop, and what it holds was popped: the head has passed
+//!   other slot of the chain or of the spares holds anything that needs a drop, and what it holds was popped: the head has passed
 //!   its count, which is therefore not that of a place that the tail has still to pass. So the slot at the head's place holds
 //!   the head's count exactly if the queue is not empty.
 //! - S2  `next` leads from the head's segment to the tail's, which has none. Nor has a segment that was taken out of the chain:
@@ -53,7 +55,7 @@
 mod position;
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use stm_core::{ReadTx, Ref, Stm, TVar, Tx, after_attempt};
 
@@ -144,23 +146,29 @@ pub(crate) fn discard<T: 'static>(value: T) {
     }
 }
 
+/// A place for a segment that can be used again.
+type Spare<T> = TVar<Option<Arc<Segment<T>>>>;
+
 /// A queue without a bound.
 pub(crate) struct Chain<T> {
     head: End<T>,
     tail: End<T>,
-    spare: TVar<Option<Arc<Segment<T>>>>,
+    /// Made when the first segment could be used again.
+    spares: OnceLock<Box<[Spare<T>]>>,
+    /// How many places for spares there are to be.
+    most_spares: usize,
     /// [`cut`], chosen where the bounds on `T` are known. A `Drop` that needs them would put them on every type with a queue in it.
     cut: fn(&End<T>),
 }
 
 impl<T: Send + Sync + 'static> Chain<T> {
-    pub(crate) fn new() -> Self {
+    /// That keeps room for about `kept` elements that it does not hold, once it has held them.
+    pub(crate) fn keeping(kept: usize) -> Self {
         let first = Segment::with_slots::<SHORT>();
         Self {
             head: End::at(Arc::clone(&first)),
-            // Behind the head, the spare is made: the ends' words, each written by threads of its own, had better not share a
-            // cache line. This is no more than likely.
-            spare: TVar::new(None),
+            spares: OnceLock::new(),
+            most_spares: (kept / LONG).max(1),
             tail: End::at(first),
             cut,
         }
@@ -222,7 +230,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
 
     #[cold]
     fn append_segment(&self, tx: &mut Tx<'_>, at: Position, last: &Segment<T>) -> Stm<()> {
-        let segment = self.make_segment(tx)?;
+        let segment = self.make_segment(tx, at)?;
         last.next.write(tx, Some(Arc::clone(&segment)))?;
         self.tail.enter(tx, at.renamed(0), segment)
     }
@@ -248,21 +256,39 @@ impl<T: Send + Sync + 'static> Chain<T> {
 
     #[cold]
     fn prepend_segment(&self, tx: &mut Tx<'_>, at: Position, first: &Arc<Segment<T>>) -> Stm<()> {
-        let segment = self.make_segment(tx)?;
+        let segment = self.make_segment(tx, at)?;
         segment.next.write(tx, Some(Arc::clone(first)))?;
         self.head
             .enter(tx, at.renamed(segment.slots.len()), segment)
     }
 
-    /// The spare, or a new one.
-    fn make_segment(&self, tx: &mut Tx<'_>) -> Stm<Arc<Segment<T>>> {
-        match self.spare.read(tx)? {
-            Some(segment) => {
-                self.spare.write(tx, None)?;
-                Ok(segment)
-            }
-            None => Ok(Segment::with_slots::<LONG>()),
+    /// A spare, or a new one.
+    fn make_segment(&self, tx: &mut Tx<'_>, at: Position) -> Stm<Arc<Segment<T>>> {
+        let spares = self.spares.get();
+        if let Some(spare) = spares.map(|spares| place_of(spares, at))
+            && let Some(segment) = spare.read(tx)?
+        {
+            spare.write(tx, None)?;
+            return Ok(segment);
         }
+        Ok(Segment::with_slots::<LONG>())
+    }
+
+    /// Keeps a segment for later, if there is a place for it.
+    fn spare(&self, tx: &mut Tx<'_>, at: Position, segment: &Arc<Segment<T>>) -> Stm<()> {
+        if !segment.may_be_used_again() {
+            return Ok(());
+        }
+        let spares = self.spares.get_or_init(|| {
+            let places = 0..self.most_spares;
+            places.map(|_| Spare::new(None)).collect()
+        });
+        let spare = place_of(spares, at);
+        // A glance, for to read the place would be to conflict with the tail's taking the spare. A wrong guess costs an allocation.
+        if spare.glance(tx).is_none() {
+            spare.write(tx, Some(Arc::clone(segment)))?;
+        }
+        Ok(())
     }
 
     #[inline]
@@ -295,10 +321,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
             return Ok(None);
         };
         first.next.write(tx, None)?;
-        // A glance, for to read the spare would be to conflict with the tail's taking it. A wrong guess costs an allocation.
-        if first.may_be_used_again() && self.spare.glance(tx).is_none() {
-            self.spare.write(tx, Some(Arc::clone(first)))?;
-        }
+        self.spare(tx, at, first)?;
         self.head.enter(tx, at.renamed(0), next)?;
         self.pop(tx)
     }
@@ -398,6 +421,11 @@ impl<T: Send + Sync + 'static> Chain<T> {
         self.for_each(tx, |element| all.push(element.clone()))?;
         Ok(all)
     }
+}
+
+/// The place for a spare where an end is that has come to `at`.
+fn place_of<T>(spares: &[Spare<T>], at: Position) -> &Spare<T> {
+    &spares[at.count().stretch(LONG) % spares.len()]
 }
 
 /// The element in a slot, if it is the one of this count (S1).

@@ -15,7 +15,8 @@
 //! copy cannot be: all of it is one transaction.
 //!
 //! The elements are kept as in a [`TQueue`](crate::TQueue); the module `segment` has the details. The bound is a number: a queue
-//! with room for `usize::MAX` elements takes no more memory than one with room for ten.
+//! with room for `usize::MAX` elements takes no more memory than one with room for ten, before it has been filled. Room that was used
+//! once is kept, for 1024 elements at most: a consumer is now close behind its producer and now far.
 //!
 //! # Picture
 //!
@@ -61,6 +62,9 @@ use stm_core::{ReadTx, Stm, Tx, retry};
 
 use crate::segment::{Chain, Count, CountVar, discard};
 
+/// Of the room that a queue has had in use, no more is kept.
+const MOST_KEPT: usize = 1024;
+
 struct Bounded<T> {
     chain: Chain<T>,
     limit: CountVar,
@@ -93,7 +97,7 @@ impl<T: Send + Sync + 'static> TBQueue<T> {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self(Arc::new(Bounded {
-            chain: Chain::new(),
+            chain: Chain::keeping(capacity.min(MOST_KEPT)),
             limit: CountVar::new(Count::START.plus(room(capacity))),
             capacity,
         }))

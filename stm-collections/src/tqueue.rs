@@ -35,8 +35,8 @@
 //! | `to_vec`, `for_each` | n + n/32 | | |
 //! | `drain` | n + n/32 | at most 34 + n/32 | |
 //!
-//! A new queue is 10 variables. One that has grown keeps a spare array when it shrinks, not more. A popped element is gone from the
-//! queue at once, and freed as soon as nobody can see it any more.
+//! A new queue is 9 variables. One that has grown keeps up to eight spare arrays of 32 when it shrinks, not more. A popped element
+//! is gone from the queue at once, and freed as soon as nobody can see it any more.
 //!
 //! # Conflicts
 //!
@@ -53,8 +53,8 @@
 //! | `len` | yes | yes | yes | yes |
 //! | `to_vec`, `for_each` | yes | yes | yes | yes |
 //!
-//! (1) And when both change arrays, which each does every 32nd time at most, and the one looks for a spare array where the other
-//! puts or takes one.
+//! (1) And when both change arrays, which each does every 32nd time at most, and the one looks for a spare array in the place where
+//! the other puts or takes one.
 //!
 //! # Invariants
 //!
@@ -69,6 +69,9 @@ use std::sync::Arc;
 use stm_core::{ReadTx, Stm, Tx, retry};
 
 use crate::segment::Chain;
+
+/// Room for so many elements is kept when a queue shrinks.
+const KEPT: usize = 256;
 
 /// A queue without a bound. First in, first out, with a way to put something back in front.
 ///
@@ -100,7 +103,7 @@ impl<T: Send + Sync + 'static> TQueue<T> {
     /// An empty queue. May be called anywhere, also inside a transaction.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Chain::new()))
+        Self(Arc::new(Chain::keeping(KEPT)))
     }
 
     /// Adds an element at the end.

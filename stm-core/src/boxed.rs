@@ -27,7 +27,7 @@ use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
 use crate::mutant::shielded;
-use crate::pool;
+use crate::pool::{self, Room};
 use crate::record::Serial;
 use crate::sync::Published;
 
@@ -93,8 +93,24 @@ impl Pending {
 
     #[inline(always)]
     pub(crate) fn boxed<T>(value: T) -> Self {
+        Self::of_node::<T>(new_node(value))
+    }
+
+    /// The value that `make` returns. The memory comes first, so that the value is made in it and need not be moved there.
+    #[inline(always)]
+    pub(crate) fn boxed_by<T>(make: impl FnOnce() -> T) -> Self {
+        let room = begin_node::<T>();
+        // SAFETY: room for a node with its header; with its value it is filled.
+        Self::of_node::<T>(unsafe {
+            (&raw mut (*room.as_ptr()).value).write(make());
+            room.filled().as_ptr().cast()
+        })
+    }
+
+    #[inline(always)]
+    fn of_node<T>(node: *mut NodeHeader) -> Self {
         Self {
-            data: new_node(value).expose_provenance() as u64,
+            data: node.expose_provenance() as u64,
             ops: Some(NodeOps::of::<T>()),
         }
     }
@@ -179,17 +195,30 @@ unsafe fn free<T>(node: *mut NodeHeader) {
 }
 
 /// A pending node of version 0 without predecessor.
+#[inline(always)]
 pub(crate) fn new_node<T>(value: T) -> *mut NodeHeader {
-    let node = pool::place(Node {
-        header: NodeHeader {
+    let room = begin_node::<T>();
+    // SAFETY: room for a node with its header; with its value it is filled.
+    unsafe {
+        (&raw mut (*room.as_ptr()).value).write(value);
+        room.filled().as_ptr().cast()
+    }
+}
+
+/// Room for a pending node, of which only the value is missing.
+#[inline(always)]
+fn begin_node<T>() -> Room<Node<T>> {
+    let room = Room::<Node<T>>::new();
+    // SAFETY: room for a node.
+    unsafe {
+        (&raw mut (*room.as_ptr()).header).write(NodeHeader {
             version: UnsafeCell::new(0),
             prev: UnsafeCell::new(ptr::null_mut()),
             published: Published::new(),
             serial: Serial::next(),
-        },
-        value,
-    });
-    node.as_ptr().cast()
+        });
+    }
+    room
 }
 
 /// Fills in B1's fields of a pending node, just before it is published.

@@ -1,6 +1,6 @@
 //! Why an attempt ended without a commit.
 //!
-//! The user sees [`Control`], one opaque byte that travels up through `?`. The engine keeps beside it, in the
+//! The user sees [`Control`], one opaque word that travels up through `?`. The engine keeps beside it, in the
 //! transaction, a [`Cause`]: one value for each place in the protocol that can turn an attempt away. Policy
 //! (what to try next) and statistics work on causes, never on the place in the code.
 
@@ -31,7 +31,10 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Control(Kind);
 
+/// A whole word, so that a result of several words is copied word by word: of a byte that overlaps a word of the value, the compiler
+/// makes copies that the processor cannot forward from the stores before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
 pub(crate) enum Kind {
     /// Something was seen that cannot be part of a consistent commit: start over.
     Conflict,
@@ -42,7 +45,7 @@ pub(crate) enum Kind {
 }
 
 const _: () = assert!(
-    size_of::<Result<(), Control>>() == 1,
+    size_of::<Result<(), Control>>() == 8,
     "Stm<()> costs a register"
 );
 

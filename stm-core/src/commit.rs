@@ -3,7 +3,7 @@
 //! # The order of steps, which must be exactly this
 //!
 //! ```text
-//!  1  lock every written word, ascending addresses
+//!  1  lock every written word; who waits for one does so in ascending order of addresses
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
 //!  4  functions are applied to the newest values, if there are any; the decider is asked, if there is one
@@ -52,6 +52,7 @@ use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Limit, Patience, Waiting};
 use crate::context;
 use crate::history::{self, HistoryNode};
+use crate::limbo;
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::mutant::{self, caught, mutant};
 use crate::priority;
@@ -111,6 +112,9 @@ pub(crate) fn commit_alone(pin: &Pin, mut write: Write, reads: &[Read]) -> Alone
         Reached::Nothing => Alone::NeedsLog,
     }
 }
+
+/// Up to so many writes, the quick way has tried to lock them at once.
+const FEW: usize = 2;
 
 /// How far a quick commit has come.
 #[must_use]
@@ -249,8 +253,16 @@ fn commit_any(pin: &Pin, log: &mut Log) -> Result<(), Cause> {
     {
         return Err(log.note_failure(failure));
     }
+    let mut try_at_once = log.writes.entries().len() > FEW;
     loop {
-        let outcome = lock_all(log.writes.entries_mut(), limit)
+        let try_at_once = std::mem::take(&mut try_at_once);
+        let locked = if try_at_once && lock_at_once(log.writes.entries_mut()) == AtOnce::Locked {
+            Ok(())
+        } else {
+            log.writes.sort();
+            lock_all(log.writes.entries_mut(), limit)
+        };
+        let outcome = locked
             .map_err(|failure| log.note_failure(failure))
             .and_then(|()| finish(pin, log));
         match outcome {
@@ -351,7 +363,9 @@ pub(crate) fn clear_up(pin: &Pin, log: &mut Log, waiters: bool) {
         writes.make_untidy();
     }
     if writes.has_boxed() {
-        retire_nodes(pin, writes.entries());
+        for write in writes.entries() {
+            retire_one(pin, write);
+        }
     }
     writes.forget_published();
 }
@@ -436,6 +450,28 @@ pub(crate) fn must_give_way(locked: &[Write], limit: Limit) -> Option<Failure> {
     }
     let over = priority::stops(locked.iter().map(|w| w.block))?;
     Some(Failure::new(Cause::GaveWay, over))
+}
+
+/// Whether everything was free.
+#[derive(PartialEq, Eq)]
+enum AtOnce {
+    Locked,
+    /// Something was not. Nothing is locked.
+    Busy,
+}
+
+/// Step 1, where nobody is in the way. Who does not wait needs no order: sorting costs more than the rest of a large commit.
+fn lock_at_once(writes: &mut [Write]) -> AtOnce {
+    for at in 0..writes.len() {
+        match writes[at].block.get().word().try_lock() {
+            TryLock::Locked(replaced) => writes[at].replaced = replaced,
+            TryLock::Busy => {
+                writes[..at].iter().for_each(unlock);
+                return AtOnce::Busy;
+            }
+        }
+    }
+    AtOnce::Locked
 }
 
 /// Step 1. One global order, so committers that wait for each other's locks cannot form a circle.
@@ -562,18 +598,11 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
-/// After all unlocks, so that nobody waits for the collector's bookkeeping.
-fn retire_nodes(pin: &Pin, writes: &[Write]) {
-    for write in writes {
-        retire_one(pin, write);
-    }
-}
-
-#[inline(never)]
+/// After all unlocks, so that nobody waits for the bookkeeping.
+#[inline(always)]
 fn retire_one(pin: &Pin, write: &Write) {
     if let PendingView::Node(_, ops) = write.pending.view() {
-        let old = write.replaced.node();
-        // SAFETY: R1, the word that led to `old` has been replaced; only those who pinned before can still reach it.
-        unsafe { pin.retire(move || ops.free(old)) };
+        // SAFETY: R1, the word that led to the old node has been replaced; only those who pinned before can still reach it.
+        unsafe { limbo::retire(pin, write.replaced.node(), ops) };
     }
 }

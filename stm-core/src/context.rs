@@ -24,7 +24,7 @@ use crate::log::{Aftermath, Log, PutOff};
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
 #[cfg(not(any(loom, shuttle)))]
-use crate::{mutant::mutant, pool};
+use crate::{limbo, mutant::mutant, pool};
 
 /// Where the thread stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,8 +120,11 @@ impl Drop for Context {
                 std::mem::forget(participant);
                 continue;
             }
+            limbo::hand_over(&participant.pin());
             drop(participant);
+            limbo::free_all();
         }
+        limbo::close();
         pool::close();
         STAND_IN.with(|slot| {
             slot.set(if before == this && !mutant!("D-stand-in") {

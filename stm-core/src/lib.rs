@@ -62,7 +62,7 @@
 //! # Unsafe code
 //!
 //! Lies in the modules marked below, each with numbered invariants that its safety comments cite: values and their places
-//! (`bits`, `block`, `boxed`, `history`), the collector (`reclaim`), the thread's context, the steps of the protocol that touch
+//! (`bits`, `block`, `boxed`, `history`), the collector and the way to it (`reclaim`, `limbo`), the thread's context, the steps of the protocol that touch
 //! nodes (`commit`, `read`, `snapshot`), and the typed face (`tvar`, `read_tx`).
 #![warn(clippy::disallowed_types)]
 
@@ -89,6 +89,8 @@ mod future;
 #[allow(unsafe_code)]
 mod history;
 mod hooks;
+#[allow(unsafe_code)]
+mod limbo;
 mod log;
 mod mutant;
 mod nest;

@@ -77,40 +77,70 @@ const fn granted(layout: Layout) -> Layout {
     }
 }
 
+/// Memory for a `T`, which goes back if it is not filled.
+pub(crate) struct Room<T>(NonNull<T>);
+
+impl<T> Room<T> {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        const { assert!(size_of::<T>() > 0, "what has no size needs no place") };
+        let place = match const { class_of(Layout::new::<T>()) } {
+            Some(class) => take(class),
+            None => None,
+        };
+        let place = place.unwrap_or_else(|| allocate(const { granted(Layout::new::<T>()) }));
+        Self(place.cast())
+    }
+
+    /// Large and aligned enough for a `T` (G1), and nobody else's.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut T {
+        self.0.as_ptr()
+    }
+
+    /// The memory with what is in it. To be freed by [`free`].
+    ///
+    /// # Safety
+    ///
+    /// A `T` has been written there.
+    #[inline]
+    pub(crate) unsafe fn filled(self) -> NonNull<T> {
+        let value = self.0;
+        std::mem::forget(self);
+        value
+    }
+}
+
+impl<T> Drop for Room<T> {
+    fn drop(&mut self) {
+        if mutant!("P-memory") && std::thread::panicking() {
+            return;
+        }
+        keep_or_return(self.0.cast(), const { Layout::new::<T>() });
+    }
+}
+
 /// Puts `value` on the heap. To be freed by [`free`].
 #[inline]
 pub(crate) fn place<T>(value: T) -> NonNull<T> {
-    const { assert!(size_of::<T>() > 0, "what has no size needs no place") };
-    let place = match const { class_of(Layout::new::<T>()) } {
-        Some(class) => take(class),
-        None => None,
-    };
-    let place = place.unwrap_or_else(|| allocate(const { granted(Layout::new::<T>()) }));
-    let place = place.cast::<T>();
-    // SAFETY: large and aligned enough for a `T` (G1), and nobody else's.
-    unsafe { place.write(value) };
-    place
+    let room = Room::<T>::new();
+    // SAFETY: `as_ptr` says so; filled by that.
+    unsafe {
+        room.as_ptr().write(value);
+        room.filled()
+    }
 }
 
 /// Drops the value and takes the memory back, also if the drop unwinds.
 ///
 /// # Safety
 ///
-/// `value` came from [`place`] of the same type, nobody can reach it any more, and nobody else frees it.
+/// `value` came from [`Room::filled`] of the same type, nobody can reach it any more, and nobody else frees it.
 #[inline]
 pub(crate) unsafe fn free<T>(value: NonNull<T>) {
-    struct Memory<T>(NonNull<T>);
-    impl<T> Drop for Memory<T> {
-        fn drop(&mut self) {
-            if mutant!("P-memory") && std::thread::panicking() {
-                return;
-            }
-            keep_or_return(self.0.cast(), const { Layout::new::<T>() });
-        }
-    }
-    let memory = Memory(value);
+    let room = Room(value);
     // SAFETY: the caller's promise.
-    unsafe { memory.0.drop_in_place() };
+    unsafe { room.0.drop_in_place() };
 }
 
 #[inline]
@@ -128,7 +158,7 @@ fn take(class: usize) -> Option<NonNull<u8>> {
 #[cold]
 #[inline(never)]
 fn allocate(layout: Layout) -> NonNull<u8> {
-    // SAFETY: no layout here has size zero (`place`).
+    // SAFETY: no layout here has size zero (`Room::new`).
     let memory = unsafe { alloc(layout) };
     NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
 }
@@ -157,7 +187,7 @@ fn keep_or_return(memory: NonNull<u8>, layout: Layout) {
             return;
         }
     }
-    // SAFETY: `place` got it with this layout.
+    // SAFETY: `Room::new` got it with this layout.
     unsafe { dealloc(memory.as_ptr(), granted(layout)) };
 }
 
@@ -257,6 +287,18 @@ mod tests {
         // SAFETY: made above.
         catch_unwind(AssertUnwindSafe(|| unsafe { free(value) })).expect_err("its panic");
         assert_eq!((drops.get(), kept::<Explodes>()), (1, 1));
+    }
+
+    #[test]
+    fn room_that_is_not_filled_goes_back() {
+        type Odd = [u64; 11];
+        close_and_reopen();
+        let unwinds = || {
+            let _room = Room::<Odd>::new();
+            panic!("on purpose");
+        };
+        catch_unwind(unwinds).expect_err("its panic");
+        assert_eq!(kept::<Odd>(), 1);
     }
 
     /// The test's thread may have served another test.

@@ -17,9 +17,10 @@
 //! - R2  The pin comes before the first look at the clock. Whoever replaces a value with a version above that
 //!   time therefore retires it after the pin, and the old value outlives the attempt (snapshots rest on this).
 //! - R3  User code that runs here is a retired value's `Drop`, called from [`Participant::pin`], from [`Pin::flush`], or when
-//!   the thread leaves the collector. None of these happens between a commit's first lock and its last unlock, nor
-//!   while the thread is inside a transaction (a pin taken there is not the outermost one, and runs nothing). Each
-//!   `Drop` is shielded, so that one that panics does not leak its neighbours.
+//!   the thread leaves the collector; replaced values are mostly dropped by `limbo`, when a transaction is over. None of these
+//!   happens between a commit's first lock and its last unlock, nor while the thread is inside a transaction (a pin taken
+//!   there is not the outermost one, and runs nothing). Each `Drop` is shielded, so that one that panics does not leak its
+//!   neighbours.
 //!
 //! # Memory ordering
 //!

@@ -30,6 +30,7 @@ use crate::context::{self, Context, Inside};
 use crate::diagnostics::observer;
 use crate::diagnostics::origin::Origin;
 use crate::error::{Abort, Stm};
+use crate::limbo;
 use crate::log::Aftermath;
 use crate::mutant::{self, caught, mutant};
 use crate::options::{Limits, Unlimited};
@@ -89,10 +90,10 @@ pub(crate) fn attempt<R, E>(
                 record::committed();
                 ctx.count_commit();
                 if tx.is_plain() {
-                    settle(inside.leave_tidy(), pin);
+                    settle(inside.leave_tidy(), pin, ctx);
                 } else {
                     tx.end();
-                    conclude(inside, pin, Parting::Over, call);
+                    conclude(inside, pin, Parting::Over, call, ctx);
                 }
                 if observer::hears_commits() {
                     sight::tell_commit(call.attempt, Origin::new(what, caller));
@@ -109,7 +110,7 @@ pub(crate) fn attempt<R, E>(
     };
     tx.end_failed(&verdict);
     let origin = Origin::new(what, caller);
-    not_committed(inside, pin, verdict, answer, call, origin)
+    not_committed(inside, pin, verdict, answer, call, origin, ctx)
 }
 
 /// Every end of an attempt but the usual one.
@@ -122,6 +123,7 @@ fn not_committed<R, E>(
     answer: Answer<R, E>,
     call: &mut Call,
     origin: Origin,
+    ctx: &Context,
 ) -> Step<R, E> {
     call.origin = Some(origin);
     record::not_committed(&verdict, inside.log());
@@ -131,7 +133,7 @@ fn not_committed<R, E>(
         Verdict::Conflict(_) => Parting::Again,
         _ => Parting::Over,
     };
-    conclude(inside, pin, parting, call);
+    conclude(inside, pin, parting, call, ctx);
     if let Some(event) = event {
         event.tell();
     }
@@ -165,11 +167,8 @@ enum Parting {
 
 /// Clears the attempt away and does what was put off until nothing is held: A1.
 #[inline(never)]
-fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting, call: &mut Call) {
+fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting, call: &mut Call, ctx: &Context) {
     let aftermath = inside.leave();
-    if parting == Parting::AsleepSoon && !mutant!("D-garbage") {
-        pin.flush();
-    }
     drop(pin);
     let keeps_token = match parting {
         Parting::AsleepSoon => mutant!("X9"),
@@ -183,15 +182,21 @@ fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting, call: &mut Call) {
     if let Some(aftermath) = aftermath {
         aftermath.settle();
     }
+    if parting == Parting::AsleepSoon && !mutant!("D-garbage") {
+        limbo::tidy_up(ctx);
+    } else {
+        limbo::tend(ctx);
+    }
 }
 
 /// The log is free: unpins, and does what was put off.
 #[inline(always)]
-fn settle(aftermath: Option<Box<Aftermath>>, pin: Pin) {
+fn settle(aftermath: Option<Box<Aftermath>>, pin: Pin, ctx: &Context) {
     drop(pin);
     if let Some(aftermath) = aftermath {
         aftermath.settle();
     }
+    limbo::tend(ctx);
 }
 
 /// Attempts until a result, or a limit.
@@ -396,7 +401,7 @@ fn snapshot_once<R>(
     if !mutant!("D-snapshot") {
         clock().end_snapshot(ticket);
     }
-    settle(inside.leave(), pin);
+    settle(inside.leave(), pin, ctx);
     answer.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

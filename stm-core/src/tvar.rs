@@ -22,12 +22,13 @@ use crate::diagnostics::known;
 use crate::diagnostics::observer::{self, Event};
 use crate::diagnostics::origin::Origin;
 use crate::error::Stm;
+use crate::limbo;
 use crate::log::{Function, Log, NONE, Read, Write};
 use crate::mutant::shielded;
 use crate::priority;
 use crate::read;
 use crate::read_tx::ReadTx;
-use crate::read_tx::sealed::{ForAccess, Hint, RawRef};
+use crate::read_tx::sealed::{Access, ForAccess, Hint, RawRef};
 use crate::reclaim::Pin;
 use crate::record::{self, CallId};
 use crate::sight;
@@ -187,12 +188,9 @@ impl<T: Send + Sync + 'static> TVar<T> {
     {
         // SAFETY: a transaction exists, so this thread is pinned to its end.
         let block = ForAccess(unsafe { self.handle.pinned() });
-        Ok(match tx.access(block, Self::form_hint())?.0 {
-            // SAFETY: V1.
-            Seen::Bits(bits) => unsafe { bits::from_bits(bits) },
-            // SAFETY: V1; alive to the end of the attempt.
-            Seen::Node(node, _) => tx.run_user_code(|| unsafe { (*value::<T>(node)).clone() }),
-        })
+        let seen = tx.access(block, Self::form_hint())?.0;
+        // SAFETY: V1; alive to the end of the attempt.
+        Ok(tx.run_user_code(|| unsafe { clone_seen(seen) }))
     }
 
     /// A reference to the value as of the transaction's moment, without a clone.
@@ -268,8 +266,11 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        let old = self.read(tx)?;
-        let new = tx.shielded(|_| f(old));
+        // SAFETY: as in `read`.
+        let block = ForAccess(unsafe { self.handle.pinned() });
+        let seen = tx.access(block, Self::form_hint())?.0;
+        // SAFETY: as in `read`.
+        let new = tx.shielded(|_| f(unsafe { clone_seen(seen) }));
         self.write(tx, new)
     }
 
@@ -312,7 +313,10 @@ impl<T: Send + Sync + 'static> TVar<T> {
         let node = match tx.log.writes.changeable_node(block) {
             Some(node) => node,
             None => {
-                let copy = Pending::boxed(self.read(tx)?);
+                let seen = tx.access(ForAccess(block), Self::form_hint())?.0;
+                // SAFETY: as in `read`.
+                let clone = || unsafe { clone_seen::<T>(seen) };
+                let copy = tx.shielded(|_| Pending::boxed_by(clone));
                 tx.stage(block, copy)?;
                 copy.plain_node()
             }
@@ -577,6 +581,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         if let Some(aftermath) = aftermath {
             aftermath.settle();
         }
+        context::with(limbo::tend);
         events.into_iter().for_each(Event::tell);
         if observer::hears_commits() {
             sight::tell_commit(attempt, origin);
@@ -607,13 +612,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
         let block = unsafe { self.handle.pinned() };
         let (look, seen) = read::sample_patiently(block, origin);
         note(block, look.word(), seen);
-        let value = match seen {
-            // SAFETY: V1.
-            Seen::Bits(bits) => unsafe { bits::from_bits(bits) },
-            // SAFETY: V1; alive by the pin.
-            Seen::Node(node, _) => unsafe { (*value::<T>(node)).clone() },
-        };
-        (Read::new(block, look), value)
+        // SAFETY: V1; alive by the pin.
+        (Read::new(block, look), unsafe { clone_seen(seen) })
     }
 
     #[inline(always)]
@@ -678,6 +678,22 @@ fn pending<T>(value: T, inline: bool) -> Pending {
         Pending::bits(unsafe { bits::to_bits(value) })
     } else {
         Pending::boxed(value)
+    }
+}
+
+/// A copy of what was seen in a variable of type `T`. Unwinds with its `clone`.
+///
+/// # Safety
+///
+/// V1 for that variable, and a node is alive.
+#[inline(always)]
+unsafe fn clone_seen<T: Clone>(seen: Seen<'_>) -> T {
+    match seen {
+        // SAFETY: V1, by the caller's promise.
+        Seen::Bits(bits) if bits::fits_word::<T>() => unsafe { bits::from_bits(bits) },
+        Seen::Bits(_) => unreachable!("V2"),
+        // SAFETY: as above.
+        Seen::Node(node, _) => unsafe { (*value::<T>(node)).clone() },
     }
 }
 

@@ -1,4 +1,4 @@
-//! stm-core and stm-collections beside their peers: all contenders of a workload in one run, by turns, checked.
+//! stm-core and stm-collections beside their peers: all contenders of a workload in one process, by turns, checked.
 
 mod adapters;
 #[cfg(test)]
@@ -7,6 +7,7 @@ mod common;
 mod maps;
 mod memory;
 mod options;
+mod processes;
 mod queues;
 mod report;
 mod workloads;
@@ -19,8 +20,9 @@ use clap::Parser;
 use stm_benches::measure::interleave::Outcome;
 
 use options::{Mode, Options};
+use processes::Event;
 use report::machine::Machine;
-use report::{Report, json, markdown, plots, table, targets};
+use report::{Report, Unfinished, json, markdown, plots, table, targets};
 use workloads::Workload;
 
 fn main() -> ExitCode {
@@ -36,6 +38,18 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        Mode::WorkOn(name) => {
+            let mut all = workloads::ALL.iter();
+            let workload = all.find(|workload| workload.name == name);
+            let workload = workload.expect("only names of workloads are accepted");
+            match processes::work(options.cases(workload), options.effort()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    eprintln!("stm-peers: nobody listens to the figures of {name}: {why}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Mode::List => {
             for workload in workloads::ALL {
                 println!("{:14}{}", workload.name, workload.about);
@@ -55,11 +69,20 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    let chosen = options.chosen();
+    let mut chosen = options.chosen();
+    chosen.retain(|workload| !options.cases(workload).is_empty());
+    if chosen.is_empty() {
+        eprintln!(
+            "stm-peers: no case is left by --case and --contender; --list shows the cases, and their tables show the contenders"
+        );
+        return ExitCode::from(2);
+    }
+    let (outcomes, unfinished) = run(&chosen, options);
     let report = Report {
         machine: Machine::this(),
         effort: options.effort(),
-        outcomes: run(&chosen, options),
+        outcomes,
+        unfinished,
     };
     print!("{}", table::losses(&report));
     println!();
@@ -85,46 +108,86 @@ fn measure(options: &Options) -> ExitCode {
         );
         failed = ExitCode::FAILURE;
     }
+    for unfinished in &report.unfinished {
+        eprintln!("UNFINISHED: {}: {}", unfinished.workload, unfinished.why);
+        failed = ExitCode::FAILURE;
+    }
     failed
 }
 
-fn run(chosen: &[&Workload], options: &Options) -> Vec<Outcome> {
+/// The outcomes of all, each of them in a process of its own, and which of them did not finish.
+fn run(chosen: &[&Workload], options: &Options) -> (Vec<Outcome>, Vec<Unfinished>) {
     let effort = options.effort();
-    let mut stderr = std::io::stderr();
-    let on_terminal = stderr.is_terminal();
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut unfinished) = (Vec::new(), Vec::new());
     for (number, workload) in (1..).zip(chosen) {
-        let cases = (workload.cases)();
-        let count = cases.len();
-        for (at, case) in (1..).zip(cases) {
-            let place = format!(
-                "[{number}/{}] {} {at}/{count}: {}",
+        let cases = options.cases(workload);
+        let mut progress = Progress::new(|case: usize| {
+            format!(
+                "[{number}/{}] {} {}/{}: {}",
                 chosen.len(),
                 workload.name,
-                case.name
-            );
-            if !on_terminal {
-                eprintln!("{place}");
-            }
-            let outcome = case.measure(effort, |round, who| {
-                if on_terminal {
-                    // A terminal that is gone takes nothing from the figures.
-                    let _ = write!(
-                        stderr,
-                        "\r\x1b[K{place}, round {round}/{}: {who}",
-                        effort.rounds
-                    );
-                    let _ = stderr.flush();
+                case + 1,
+                cases.len(),
+                cases[case].name
+            )
+        });
+        let end = processes::worker(&options.passed_on(workload)).and_then(|worker| {
+            processes::supervise(worker, &cases, |event| match event {
+                Event::Turn { case, round, who } => {
+                    progress.turn(case, &format!("round {round}/{}: {who}", effort.rounds));
                 }
+                Event::Done(outcome) => {
+                    progress.clear();
+                    println!("{}", table::case(&outcome));
+                    outcomes.push(outcome);
+                }
+            })
+        });
+        progress.clear();
+        if let Err(why) = end {
+            eprintln!("UNFINISHED: {}: {why}", workload.name);
+            unfinished.push(Unfinished {
+                workload: workload.name,
+                why,
             });
-            if on_terminal {
-                eprint!("\r\x1b[K");
-            }
-            println!("{}", table::case(&outcome));
-            outcomes.push(outcome);
         }
     }
-    outcomes
+    (outcomes, unfinished)
+}
+
+/// Says on stderr what is being done: on a terminal every turn, in one line that changes; else every case, a line each.
+struct Progress<P> {
+    place: P,
+    on_terminal: bool,
+    last_case: Option<usize>,
+}
+
+impl<P: Fn(usize) -> String> Progress<P> {
+    fn new(place: P) -> Self {
+        Self {
+            place,
+            on_terminal: std::io::stderr().is_terminal(),
+            last_case: None,
+        }
+    }
+
+    fn turn(&mut self, case: usize, what: &str) {
+        let is_new = self.last_case.replace(case) != Some(case);
+        // A stderr that is gone takes nothing from the figures.
+        let mut stderr = std::io::stderr();
+        if self.on_terminal {
+            let _ = write!(stderr, "\r\x1b[K{}, {what}", (self.place)(case));
+            let _ = stderr.flush();
+        } else if is_new {
+            let _ = writeln!(stderr, "{}", (self.place)(case));
+        }
+    }
+
+    fn clear(&self) {
+        if self.on_terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 fn write(report: &Report, chosen: &[&Workload], folder: &Path) -> std::io::Result<()> {

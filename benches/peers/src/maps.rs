@@ -13,10 +13,11 @@ use stm_benches::measure::threads::{self, Amount};
 use stm_collections::TMap;
 use stm_core::{atomically, snapshot};
 
-const KEYS: u64 = 100_000;
+/// In each map.
+pub const KEYS: u64 = 100_000;
 
 /// A map with single-key operations.
-trait Map: Sync {
+pub trait Map: Sync {
     fn new() -> Self;
     fn get(&self, key: u64) -> Option<u64>;
     fn insert(&self, key: u64, value: u64);
@@ -106,7 +107,8 @@ enum Mix {
     MostlyGet,
 }
 
-fn filled<M: Map>() -> M {
+/// A map with its keys, inserted one after the other.
+pub fn filled<M: Map>() -> M {
     let map = M::new();
     for key in 0..KEYS {
         map.insert(key, key);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use stm_benches::measure::interleave::Effort;
+use stm_benches::measure::interleave::{Case, Effort};
 
+use crate::processes;
 use crate::workloads::{self, Workload};
 
 /// How much a standard run measures: everything takes some ten minutes.
@@ -21,9 +22,10 @@ const QUICK: Effort = Effort {
 };
 
 const AFTER_HELP: &str = "\
-Contenders take turns, round by round; ratios are medians of the rounds' ratios, with their range. A run of everything with the
-standard effort takes some ten minutes and writes docs/measurements.md, with its plots and JSON; other runs write only where --out
-says. Exits with 1 if anybody's results were wrong, with 2 on bad usage.";
+Each workload runs in a process of its own, where the contenders take turns, round by round; ratios are medians of the rounds' ratios,
+with their range. A run of everything with the standard effort takes some ten minutes and writes docs/measurements.md, with its plots
+and JSON; other runs write only where --out says. Exits with 1 if anybody's results were wrong or a workload did not finish, with 2
+on bad usage.";
 
 /// Measures stm-core and stm-collections beside their peers, and checks all results.
 #[derive(Debug, Parser)]
@@ -44,10 +46,19 @@ pub struct Options {
     /// A folder for measurements.md and its plots and JSON
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Only cases with TEXT in their names
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
+    /// Only contenders of that name: for a profiler, since nobody is left to be compared with
+    #[arg(long, value_name = "NAME")]
+    contender: Option<String>,
     /// Says what there is to run, and runs nothing
     #[arg(long)]
     list: bool,
-    /// With which this program starts itself afresh to measure memory
+    /// With which this program starts itself for each workload
+    #[arg(long, hide = true, value_name = "WORKLOAD", value_parser = names(), conflicts_with = "workloads")]
+    work_on: Option<String>,
+    /// With which it starts itself to measure memory
     #[arg(long, hide = true, value_name = "CONTENDER")]
     bytes_of: Option<String>,
     /// See `bytes_of`
@@ -69,6 +80,8 @@ pub enum Mode {
         /// Whether it holds 200 bytes.
         wide: bool,
     },
+    /// Measure that workload for the process that has started this one.
+    WorkOn(String),
     /// Print what there is.
     List,
     /// Measure.
@@ -78,13 +91,14 @@ pub enum Mode {
 impl Options {
     /// What is to be done.
     pub fn mode(&self) -> Mode {
-        match &self.bytes_of {
-            Some(name) => Mode::BytesOf {
+        match (&self.bytes_of, &self.work_on) {
+            (Some(name), _) => Mode::BytesOf {
                 name: name.clone(),
                 wide: self.wide,
             },
-            None if self.list => Mode::List,
-            None => Mode::Measure,
+            (None, Some(name)) => Mode::WorkOn(name.clone()),
+            (None, None) if self.list => Mode::List,
+            (None, None) => Mode::Measure,
         }
     }
 
@@ -94,6 +108,37 @@ impl Options {
             self.workloads.is_empty() || self.workloads.iter().any(|name| name == workload.name)
         };
         workloads::ALL.iter().filter(named).collect()
+    }
+
+    /// The cases of `workload` that are to be measured, with those who are to take part.
+    pub fn cases(&self, workload: &Workload) -> Vec<Case<'static>> {
+        let mut cases = (workload.cases)();
+        if let Some(text) = &self.case {
+            cases.retain(|case| case.name.contains(text));
+        }
+        if let Some(name) = &self.contender {
+            for case in &mut cases {
+                case.contenders.retain(|who| who.name() == name);
+            }
+            cases.retain(|case| !case.contenders.is_empty());
+        }
+        cases
+    }
+
+    /// The arguments with which this program, started again, measures the same of `workload`.
+    pub fn passed_on(&self, workload: &Workload) -> Vec<String> {
+        let effort = self.effort();
+        let also = [("case", &self.case), ("contender", &self.contender)];
+        let mut arguments = vec![
+            format!("{}={}", processes::FLAG, workload.name),
+            format!("--rounds={}", effort.rounds),
+            format!("--turn={}", effort.time.as_millis()),
+        ];
+        arguments.extend(
+            also.into_iter()
+                .filter_map(|(flag, value)| Some(format!("--{flag}={}", value.as_ref()?))),
+        );
+        arguments
     }
 
     /// How much is to be measured.
@@ -111,6 +156,8 @@ impl Options {
     pub fn folder(&self) -> Option<PathBuf> {
         let effort = self.effort();
         let is_for_keeping = self.workloads.is_empty()
+            && self.case.is_none()
+            && self.contender.is_none()
             && effort.rounds >= STANDARD.rounds
             && effort.time >= STANDARD.time;
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
@@ -150,6 +197,8 @@ mod tests {
                     &["--quick"],
                     &["--rounds", "3"],
                     &["--turn", "5"],
+                    &["--case", "1 thread"],
+                    &["--contender", "stm-core"],
                 ] {
                     assert!(parse(partial).folder().is_none(), "{partial:?}");
                 }
@@ -157,6 +206,34 @@ mod tests {
                 assert_eq!(named, Some("elsewhere".into()));
             },
         );
+    }
+
+    #[test]
+    fn a_worker_measures_what_its_parent_was_told_to() {
+        watched("a_worker_measures_what_its_parent_was_told_to", || {
+            let told = [
+                "bank",
+                "--rounds=9",
+                "--turn=7",
+                "--case=1 thread",
+                "--contender=stm",
+            ];
+            let parent = parse(&told);
+            let bank = parent.chosen()[0];
+            let passed = parent.passed_on(bank);
+            let worker = parse(&passed.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(worker.mode(), Mode::WorkOn("bank".into()));
+            assert_eq!(worker.effort(), parent.effort());
+            let shown = |options: &Options| format!("{:?}", options.cases(bank));
+            assert_eq!(shown(&worker), shown(&parent));
+            let cases = parent.cases(bank);
+            assert!(!cases.is_empty() && cases.len() < (bank.cases)().len());
+            for case in cases {
+                assert!(case.name.contains("1 thread"), "{}", case.name);
+                assert_eq!(case.contenders.len(), 1);
+                assert_eq!(case.contenders[0].name(), "stm");
+            }
+        });
     }
 
     #[test]

@@ -134,8 +134,10 @@ look before they write, under three locks in order.",
     },
     Workload {
         name: "memory",
-        about: "bytes a variable",
-        text: "What a process grows by for each of a million variables, with value and handle and what the allocator rounds up.",
+        about: "bytes a variable, and bytes a key of a map",
+        text: "What a process grows by for each of a million variables, with value and handle and what the allocator rounds up; and for each key of ten maps \
+that were filled key by key, with what they have left behind on the heap while they grew. `TMap` keeps small keys and values that own nothing together \
+once it is large; `TMap::compact` does so from the first key on; values that own something are kept apart, a variable each.",
         cases: memory::cases,
     },
     Workload {

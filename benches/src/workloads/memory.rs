@@ -1,4 +1,4 @@
-//! How many bytes a variable takes: itself, its value, and the handle that leads to it.
+//! How many bytes a variable takes: itself, its value, and the handle that leads to it; or a part of something larger.
 //!
 //! Asked of the system, not of an allocator that counts, which would be in everybody's way in all other workloads: a million
 //! variables are made, and what the process has grown by, divided by a million, includes what the allocator rounds up. So it must
@@ -30,13 +30,28 @@ pub const METRICS: [Metric; 2] = [
 ///
 /// If the system does not say, or says less than the value alone must take.
 pub fn bytes_each<V>(value: usize, make: impl Fn(i64) -> V) -> Result<f64, String> {
-    let mut all = Vec::with_capacity(COUNT);
+    bytes_each_part(COUNT, 1, value, make)
+}
+
+/// What `count` things made by `make` take, for each of the `parts` parts that each of them has; so many that there are about a million
+/// parts.
+///
+/// # Errors
+///
+/// As [`bytes_each`], where `value` is what a part must take at least.
+pub fn bytes_each_part<V>(
+    count: usize,
+    parts: usize,
+    value: usize,
+    make: impl Fn(i64) -> V,
+) -> Result<f64, String> {
+    let mut all = Vec::with_capacity(count);
     let before = resident()?;
-    all.extend((0..COUNT as i64).map(make));
+    all.extend((0..count as i64).map(make));
     let grown = resident()?.saturating_sub(before);
     // Kept to here.
     drop(std::hint::black_box(all));
-    plausible(grown as f64 / COUNT as f64, value)
+    plausible(grown as f64 / (count * parts) as f64, value)
 }
 
 /// What the system counts lags behind by some pages for each thread: by less than a hundredth here.

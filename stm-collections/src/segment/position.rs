@@ -86,7 +86,11 @@ impl Count {
     /// More elements than fit into any memory, and few enough that counts do not lap each other.
     pub(crate) const MANY: u64 = 1 << 57;
 
-    #[inline(always)]
+    /// How many times a stretch of so many elements has gone by: the same for all counts of one stretch.
+    pub(super) fn stretch(self, of: usize) -> usize {
+        (self.0 >> INDEX_BITS) as usize / of
+    }
+
     pub(crate) fn plus(self, n: u64) -> Self {
         Self(self.0.wrapping_add(n << INDEX_BITS))
     }

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
-use super::bucket::{Bucket, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Taken};
+use super::bucket::{Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Taken};
 use super::directory::{Directory, MAX_BITS};
 use super::upkeep::RARELY;
 use crate::tally::Tally;
@@ -60,7 +60,7 @@ pub(super) struct Home<'a, X: ReadTx, R: 'static> {
 
 impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
     fn depth(&self) -> u8 {
-        self.bucket.depth.expect("a home is born")
+        self.bucket.depth.get().expect("a home is born")
     }
 
     /// Changes the pairs, which are there.
@@ -117,7 +117,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     pub(super) fn new(large: u32) -> Self {
         Self {
             directory: Directory::new(Bucket {
-                depth: Some(0),
+                depth: Depth::of(0),
                 rooms: R::default(),
             }),
             live: Tally::new(),
@@ -158,7 +158,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
                 continue;
             };
             let bucket = var.read_ref(tx)?;
-            let covering = match bucket.depth {
+            let covering = match bucket.depth.get() {
                 Some(depth) => low_bits(hash, u32::from(depth)), // born, by H1, and found, by D2
                 None => without_highest_bit(number),
             };
@@ -208,7 +208,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         };
         if residents.len() <= T::ROOM || u32::from(depth) == MAX_BITS || inseparable() {
             let (rooms, entries) = T::house(residents);
-            let depth = Some(depth);
+            let depth = Depth::of(depth);
             let var = self.directory.find_or_make(number);
             var.write(tx, Bucket { depth, rooms })?;
             return Ok(tally(entries));

@@ -46,7 +46,7 @@ fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
         let mut covered = 0_u128;
         let hash_of = |key: &u64| mix(map.inner.hasher.hash_one(key));
         table.each_home(s, |s, home| {
-            let depth = home.bucket.depth.expect("born");
+            let depth = home.bucket.depth.get().expect("born");
             buckets += 1;
             covered += 1 << (u64::BITS - u32::from(depth));
             let rooms = &home.bucket.rooms;
@@ -231,7 +231,7 @@ fn a_lookup_reads_one_bucket() {
                 let (mut too_shallow, mut too_deep) = (0, 0);
                 for key in 0..many {
                     let home = table.home(s, mix(map.inner.hasher.hash_one(key)))?;
-                    let depth = u32::from(home.bucket.depth.expect("born"));
+                    let depth = u32::from(home.bucket.depth.get().expect("born"));
                     too_shallow += u64::from(depth > start);
                     too_deep += u64::from(depth + 4 < start);
                 }

@@ -40,6 +40,7 @@ pub use self::waiting::{Awaited, Sleeper, Wait, waiting};
 pub use crate::cause::Cause;
 
 use crate::context;
+use crate::limbo;
 use crate::wait;
 
 /// How many registrations are in the waiter table: one for each variable of each thread or task that sleeps in a
@@ -82,7 +83,7 @@ pub fn collect_garbage() {
     let caller = std::panic::Location::caller();
     context::with(|ctx| {
         ctx.assert_outside("collect_garbage", caller);
-        ctx.pin().flush();
+        limbo::tidy_up(ctx);
     });
 }
 

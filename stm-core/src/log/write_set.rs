@@ -4,8 +4,8 @@
 //!
 //! Three users want three orders. The body asks "have I written this variable?" at each access; `or_else` and
 //! `nested` undo the newest entries; the commit locks in address order. So entries stay in program order, a
-//! small hash index over addresses answers the first, truncation serves the second, and [`WriteSet::seal`]
-//! sorts for the third when program order is not needed any more.
+//! small hash index over addresses answers the first, truncation serves the second, and [`WriteSet::sort`]
+//! serves the third when program order is not needed any more.
 //!
 //! # Picture
 //!
@@ -321,8 +321,7 @@ impl WriteSet {
         self.floor = savepoint.outer_floor;
     }
 
-    /// Prepares the live entries for locking, by ascending addresses: those that stand and those for functions. Program
-    /// order ends here.
+    /// Leaves one entry for each variable that is to be locked: those that stand and those for functions.
     pub(crate) fn seal(&mut self, commutes: &Commutes) {
         if self.shadowed > 0 {
             self.drop_shadowed();
@@ -330,12 +329,15 @@ impl WriteSet {
         for (block, _) in commutes.iter() {
             self.make_room_for_commute(block);
         }
-        if self.entries.is_sorted_by_key(|w| w.block.address()) {
+    }
+
+    /// Puts the entries of a sealed set into the order in which one may wait for locks: ascending addresses. Program order ends
+    /// here.
+    pub(crate) fn sort(&mut self) {
+        if mutant!("X1") || self.entries.is_sorted_by_key(|w| w.block.address()) {
             return;
         }
-        if !mutant!("X1") {
-            self.entries.sort_unstable_by_key(|w| w.block.address());
-        }
+        self.entries.sort_unstable_by_key(|w| w.block.address());
         if self.index.in_use {
             self.index.rebuild(&self.entries);
         }

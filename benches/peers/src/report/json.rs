@@ -7,7 +7,7 @@ use stm_benches::measure::interleave::{Fate, Outcome, Side, Unit};
 use stm_benches::measure::statistics::Spread;
 
 use super::targets::{Bound, compare};
-use super::{Report, reference};
+use super::{Report, notes, reference};
 
 /// The report as JSON text.
 pub fn text(report: &Report) -> String {
@@ -22,6 +22,8 @@ pub fn text(report: &Report) -> String {
             "seen": spread(seen.seen), "met": seen.is_met(),
         })
     });
+    let unfinished = report.unfinished.iter();
+    let unfinished = unfinished.map(|it| json!({ "workload": it.workload, "why": it.why }));
     let value = json!({
         "machine": {
             "processor": machine.processor, "cores": machine.cores,
@@ -31,6 +33,7 @@ pub fn text(report: &Report) -> String {
         "turn_ms": report.effort.time.as_secs_f64() * 1e3,
         "targets": targets.collect::<Vec<_>>(),
         "cases": report.outcomes.iter().map(case).collect::<Vec<_>>(),
+        "unfinished": unfinished.collect::<Vec<_>>(),
     });
     let mut text = serde_json::to_string_pretty(&value).expect("values become text");
     text.push('\n');
@@ -57,6 +60,7 @@ fn case(outcome: &Outcome) -> Value {
     json!({
         "workload": outcome.workload, "case": outcome.name, "reference": ours,
         "metrics": metrics.collect::<Vec<_>>(), "contenders": entries.collect::<Vec<_>>(),
+        "note": notes::of(outcome),
     })
 }
 
@@ -103,6 +107,7 @@ mod tests {
                 Value::Null
             );
             assert_eq!(value["rounds"], 3);
+            assert_eq!(value["unfinished"][0]["workload"], "lee");
         });
     }
 }

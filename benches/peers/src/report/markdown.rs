@@ -6,7 +6,7 @@ use std::fmt::Write;
 use stm_benches::measure::interleave::{Fate, Outcome, Side};
 
 use super::targets::compare;
-use super::{Loss, Report, Row, is_compared, numbers, reference};
+use super::{Loss, Report, Row, is_compared, notes, numbers, reference};
 use crate::workloads::Workload;
 
 /// Where the plots are, seen from the page.
@@ -14,13 +14,15 @@ pub const FOLDER: &str = "measurements";
 
 const HOW: &str = "\
 Made by `cargo run --release --manifest-path benches/peers/Cargo.toml`, which writes this whole page; the figures of every round are in
-[measurements.json](measurements/measurements.json).
+[measurements.json](measurements/measurements.json). What was made faster, by how much, and what was tried and did not pay, is written by
+hand in [steps.md](steps.md).
 
-How it is measured: in each round every contender of a case has one turn; who begins moves on by one. A ratio is made of two turns of the
-same round, and what is shown is the median of the rounds' ratios and, in brackets, their range, for on a machine that others use only
-what ran side by side can be compared. **Above 1, ours is better**, whether the figure is a rate, a time or a size. All contenders of a
-workload run the same generic code over one trait, or, where they are no transactions, do the same operations under their locks. After
-every turn the result is checked: whoever has lost money, torn a read or lost a key is reported and has no figures.
+How it is measured: each workload has a process of its own, so that none is measured on the heap that another has left. In each round every
+contender of a case has one turn; who begins moves on by one. A ratio is made of two turns of the same round, and what is shown is the
+median of the rounds' ratios and, in brackets, their range, for on a machine that others use only what ran side by side can be compared.
+**Above 1, ours is better**, whether the figure is a rate, a time or a size. All contenders of a workload run the same generic code over
+one trait, or, where they are no transactions, do the same operations under their locks. After every turn the result is checked: whoever
+has lost money, torn a read or lost a key is reported and has no figures.
 
 Two kinds of others: *transactions* promise what ours do (more or less). *Locks and ready-made structures* promise less: somebody has
 to know beforehand what to lock and in what order, and two operations do not become one. They show what there is to be reached.
@@ -41,6 +43,7 @@ pub fn page(report: &Report, workloads: &[&Workload]) -> String {
         report.effort.time.as_millis(),
     );
     wrong(&mut text, report);
+    unfinished(&mut text, report);
     losses(&mut text, report);
     targets(&mut text, report);
     for workload in workloads {
@@ -67,6 +70,17 @@ fn wrong(text: &mut String, report: &Report) {
     text.push('\n');
 }
 
+fn unfinished(text: &mut String, report: &Report) {
+    if report.unfinished.is_empty() {
+        return;
+    }
+    text.push_str("## What did not finish\n\nFigures of these are missing, all or some.\n\n");
+    for unfinished in &report.unfinished {
+        let _ = writeln!(text, "- **{}**: {}", unfinished.workload, unfinished.why);
+    }
+    text.push('\n');
+}
+
 fn losses(text: &mut String, report: &Report) {
     text.push_str("## Where we lose\n\n");
     text.push_str("All rows whose median is below 1, the worst first; where the range reaches above 1, rounds disagree.\n\n");
@@ -76,6 +90,7 @@ fn losses(text: &mut String, report: &Report) {
         text.push_str("nowhere in this run.\n");
     } else {
         loss_table(text, &lost);
+        explain(text, &lost);
     }
     text.push_str("\nTo locks and ready-made structures:\n\n");
     lost = report.losses(Side::Other);
@@ -102,6 +117,18 @@ fn loss_table(text: &mut String, losses: &[Loss<'_>]) {
             numbers::figure(loss.own.median, loss.metric.unit),
             behind.join("; "),
         );
+    }
+}
+
+/// What there is to say of these cases, each once.
+fn explain(text: &mut String, losses: &[Loss<'_>]) {
+    let mut said = Vec::new();
+    for outcome in losses.iter().map(|loss| loss.outcome) {
+        let Some(note) = notes::of(outcome).filter(|note| !said.contains(note)) else {
+            continue;
+        };
+        let _ = write!(text, "\n{}: {}: {note}\n", outcome.workload, outcome.name);
+        said.push(note);
     }
 }
 
@@ -175,6 +202,9 @@ fn case(text: &mut String, outcome: &Outcome) {
             }
         }
         text.push('\n');
+    }
+    if let Some(note) = notes::of(outcome) {
+        let _ = write!(text, "\nOf the last table: {note}\n");
     }
     text.push('\n');
 }
@@ -276,6 +306,37 @@ mod tests {
             assert!(!page().contains("unknown version"));
             let lock = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n";
             assert_eq!(version(lock, "a"), "1.2.3");
+        });
+    }
+
+    #[test]
+    fn a_case_that_is_explained_is_so_where_it_is_lost_and_where_it_is_shown() {
+        watched(
+            "a_case_that_is_explained_is_so_where_it_is_lost_and_where_it_is_shown",
+            || {
+                let mut report = fixture::report();
+                let mut explained = report.outcomes[0].clone();
+                (explained.workload, explained.name) = notes::example();
+                let text = notes::of(&explained).expect("it has a note");
+                let mentions = |report: &Report| {
+                    let page = super::page(report, &ALL.iter().collect::<Vec<_>>());
+                    page.matches(text).count()
+                };
+                assert_eq!(mentions(&report), 0);
+                report.outcomes.push(explained);
+                assert_eq!(mentions(&report), 1, "it is won");
+                let lost = report.outcomes.last_mut().expect("it was just added");
+                lost.entries[0] = fixture::measured("stm-core", Side::Ours, &[&[2e6]]);
+                lost.entries[1] = fixture::measured("fast-stm", Side::Transactions, &[&[3e6]]);
+                assert_eq!(mentions(&report), 2, "it is lost");
+            },
+        );
+    }
+
+    #[test]
+    fn a_workload_that_did_not_finish_is_named() {
+        watched("a_workload_that_did_not_finish_is_named", || {
+            assert!(page().contains("- **lee**: its process ended with signal: 9"));
         });
     }
 

@@ -6,6 +6,7 @@
 pub mod json;
 pub mod machine;
 pub mod markdown;
+pub mod notes;
 pub mod numbers;
 pub mod plots;
 pub mod table;
@@ -24,6 +25,16 @@ pub struct Report {
     pub effort: Effort,
     /// In the order in which they ran.
     pub outcomes: Vec<Outcome>,
+    /// Which workloads are missing, wholly or in part.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A workload whose process did not come to its end.
+pub struct Unfinished {
+    /// Which.
+    pub workload: &'static str,
+    /// What became of its process.
+    pub why: String,
 }
 
 /// Ours and somebody else's at one metric.
@@ -161,7 +172,8 @@ pub mod fixture {
         }
     }
 
-    /// Two workloads: ours wins against transactions and loses against locks; one is wrong, one cannot, one never got through.
+    /// Two workloads: ours wins against transactions and loses against locks; one is wrong, one cannot, one never got
+    /// through. A third workload did not finish.
     pub fn report() -> Report {
         let fate = |name: &str, fate| Entry {
             name: name.into(),
@@ -213,6 +225,10 @@ pub mod fixture {
                 time: std::time::Duration::from_millis(100),
             },
             outcomes: vec![bank, pairs],
+            unfinished: vec![Unfinished {
+                workload: "lee",
+                why: "its process ended with signal: 9 (SIGKILL) after 0 of 1 cases".into(),
+            }],
         }
     }
 }
