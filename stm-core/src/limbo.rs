@@ -39,7 +39,7 @@ mod imp {
     use std::ptr;
 
     use crate::boxed::{NodeHeader, NodeOps};
-    use crate::context::Context;
+    use crate::context::{self, Context};
     use crate::mutant::{mutant, shielded};
     use crate::reclaim::Pin;
 
@@ -82,6 +82,8 @@ mod imp {
         spare: Cell<*mut Bag>,
         /// The collector has been told of a bag, and not yet been asked for any.
         told: Cell<bool>,
+        /// There may be something to do: the one thing that is looked at each time.
+        work: Cell<bool>,
         /// `Drop`s are being run (Z4).
         busy: Cell<bool>,
         /// Z5.
@@ -97,6 +99,7 @@ mod imp {
                 due_bags: Cell::new(0),
                 spare: Cell::new(ptr::null_mut()),
                 told: Cell::new(false),
+                work: Cell::new(false),
                 busy: Cell::new(false),
                 closed: Cell::new(false),
             }
@@ -140,13 +143,10 @@ mod imp {
     /// Looks after what is in limbo, for a moment. To be called at the end of each transaction, when all that it has put off is
     /// done: may run `Drop`s, which may wait for hooks that run before theirs.
     #[inline(always)]
-    pub(crate) fn tend(ctx: &Context) {
+    pub(crate) fn tend() {
         LIMBO.with(|limbo| {
-            if limbo.told.get() {
-                limbo.ask(ctx);
-            }
-            if !limbo.due.get().is_null() {
-                limbo.free_some();
+            if limbo.work.get() {
+                limbo.work_on();
             }
         });
     }
@@ -163,7 +163,7 @@ mod imp {
     /// Tells the collector of all that this thread has retired. Runs no user code.
     pub(crate) fn hand_over(pin: &Pin) {
         LIMBO.with(|limbo| {
-            if !limbo.open.get().is_null() {
+            if !limbo.open.get().is_null() && !mutant!("D-limbo") {
                 limbo.tell(pin);
             }
         });
@@ -178,8 +178,11 @@ mod imp {
     pub(crate) fn close() {
         LIMBO.with(|limbo| {
             limbo.closed.set(true);
+            if mutant!("D-bag") {
+                return;
+            }
             let spare = limbo.spare.replace(ptr::null_mut());
-            if !spare.is_null() && !mutant!("D-bag") {
+            if !spare.is_null() {
                 // SAFETY: Z1, made by `begin_bag`.
                 drop(unsafe { Box::from_raw(spare) });
             }
@@ -215,24 +218,27 @@ mod imp {
             // (Z2); `take_back` runs on the thread that owns the bag from then on.
             unsafe { pin.retire(move || take_back(bag)) };
             self.told.set(true);
+            self.work.set(true);
+        }
+
+        #[cold]
+        #[inline(never)]
+        fn work_on(&self) {
+            if self.told.get() {
+                self.ask();
+            }
+            let on_time = self.due_bags.get() <= ON_TIME;
+            self.free_up_to(if on_time { A_FEW } else { MANY });
+            self.work.set(self.told.get() || !self.due.get().is_null());
         }
 
         /// The collector frees nothing without being asked, and it is asked outside of transactions only: it may run `Drop`s of
         /// values whose variables have gone.
-        #[cold]
-        #[inline(never)]
-        fn ask(&self, ctx: &Context) {
+        fn ask(&self) {
             self.alone(|| {
                 self.told.set(false);
-                ctx.pin().flush();
+                context::with(|ctx| ctx.pin().flush());
             });
-        }
-
-        #[cold]
-        #[inline(never)]
-        fn free_some(&self) {
-            let on_time = self.due_bags.get() <= ON_TIME;
-            self.free_up_to(if on_time { A_FEW } else { MANY });
         }
 
         fn free_up_to(&self, most: usize) {
@@ -289,6 +295,7 @@ mod imp {
             unsafe { (*bag).next = limbo.due.get() };
             limbo.due.set(bag);
             limbo.due_bags.set(limbo.due_bags.get() + 1);
+            limbo.work.set(true);
             if limbo.closed.get() {
                 limbo.free_up_to(usize::MAX);
                 close();
@@ -296,6 +303,38 @@ mod imp {
                 limbo.free_up_to(FULL);
             }
         });
+    }
+
+    #[cfg(all(test, not(stm_stress)))]
+    mod tests {
+        use super::*;
+        use crate::TVar;
+        use crate::diagnostics::collect_garbage;
+
+        #[test]
+        fn a_thread_that_ends_keeps_no_bag() {
+            let ended = std::thread::spawn(|| {
+                let var = TVar::new(String::new());
+                let kept = || {
+                    LIMBO.with(|limbo| {
+                        let bags = [&limbo.open, &limbo.due, &limbo.spare];
+                        bags.map(|bag| !bag.get().is_null())
+                    })
+                };
+                for _ in 0..FULL / 2 {
+                    var.store("new".into());
+                }
+                assert_eq!(kept(), [true, false, false]);
+                while kept() != [false, false, true] {
+                    collect_garbage(); // until no other test is in the way
+                }
+                close();
+                assert_eq!(kept(), [false; 3]);
+                var.store("last".into());
+                assert_eq!(kept(), [false; 3], "closed for good");
+            });
+            ended.join().expect("it ends");
+        }
     }
 }
 
@@ -311,7 +350,7 @@ mod imp {
         unsafe { pin.retire(move || ops.free(node)) };
     }
 
-    pub(crate) fn tend(_: &Context) {}
+    pub(crate) fn tend() {}
 
     pub(crate) fn tidy_up(ctx: &Context) {
         ctx.pin().flush();

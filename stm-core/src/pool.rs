@@ -8,7 +8,7 @@
 //! bound, and takes from there first.
 //!
 //! What is kept is memory without a value: values are dropped as soon as ever. A thread keeps at most [`KEPT`] pieces of each
-//! of [`CLASSES`] sizes, 544 KiB if it has used them all, and gives them back when it ends.
+//! of [`CLASSES`] sizes, 2.6 MiB if it has used them all, and gives them back when it ends.
 //!
 //! Under the models and under stress nothing is kept, so that tools that watch the allocator see every use after free.
 //!

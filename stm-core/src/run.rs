@@ -90,7 +90,7 @@ pub(crate) fn attempt<R, E>(
                 record::committed();
                 ctx.count_commit();
                 if tx.is_plain() {
-                    settle(inside.leave_tidy(), pin, ctx);
+                    settle(inside.leave_tidy(), pin);
                 } else {
                     tx.end();
                     conclude(inside, pin, Parting::Over, call, ctx);
@@ -185,18 +185,18 @@ fn conclude(inside: Inside<'_>, pin: Pin, parting: Parting, call: &mut Call, ctx
     if parting == Parting::AsleepSoon && !mutant!("D-garbage") {
         limbo::tidy_up(ctx);
     } else {
-        limbo::tend(ctx);
+        limbo::tend();
     }
 }
 
 /// The log is free: unpins, and does what was put off.
 #[inline(always)]
-fn settle(aftermath: Option<Box<Aftermath>>, pin: Pin, ctx: &Context) {
+fn settle(aftermath: Option<Box<Aftermath>>, pin: Pin) {
     drop(pin);
     if let Some(aftermath) = aftermath {
         aftermath.settle();
     }
-    limbo::tend(ctx);
+    limbo::tend();
 }
 
 /// Attempts until a result, or a limit.
@@ -401,7 +401,7 @@ fn snapshot_once<R>(
     if !mutant!("D-snapshot") {
         clock().end_snapshot(ticket);
     }
-    settle(inside.leave(), pin, ctx);
+    settle(inside.leave(), pin);
     answer.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

@@ -58,8 +58,10 @@ use crate::word::Word;
 ///
 /// # Dropping values
 ///
-/// A replaced value is dropped soon after the last transaction that may see it has ended, by whichever thread gets
-/// to it, inside some call of this crate. So `T::drop` must not take a lock that is held around such calls. It
+/// A replaced value is dropped after the last transaction that may see it has ended, by whichever thread gets to it, inside
+/// some call of this crate. A thread drops a few at the end of each of its transactions, and all that are due when it
+/// goes to sleep or ends; in between it may keep some hundreds
+/// ([`collect_garbage`](crate::diagnostics::collect_garbage) drops them now). So `T::drop` must not take a lock that is held around such calls. It
 /// may run a transaction of its own. A panic in it is swallowed.
 pub struct TVar<T> {
     handle: BlockHandle,
@@ -581,7 +583,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         if let Some(aftermath) = aftermath {
             aftermath.settle();
         }
-        context::with(limbo::tend);
+        limbo::tend();
         events.into_iter().for_each(Event::tell);
         if observer::hears_commits() {
             sight::tell_commit(attempt, origin);

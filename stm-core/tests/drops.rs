@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -418,6 +418,65 @@ fn drop_runs_transaction() {
         let made = made.load(Ordering::Relaxed) as i64;
         collect_until(|| word.load() == made);
         assert_eq!((word.load(), boxed.load().n()), (made, made));
+    });
+}
+
+/// However many transactions a drop runs: the stack would end before the garbage does.
+#[test]
+fn drops_do_not_run_inside_each_other() {
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+    struct Busy(TVar<Boxed>, Arc<AtomicUsize>);
+    impl Drop for Busy {
+        fn drop(&mut self) {
+            let depth = DEPTH.get() + 1;
+            DEPTH.set(depth);
+            for _ in 0..10 {
+                self.0.store(Boxed::of(1));
+                atomically(|tx| self.0.write(tx, Boxed::of(2)));
+            }
+            self.1.fetch_max(depth, Ordering::Relaxed);
+            DEPTH.set(depth - 1);
+        }
+    }
+
+    watched_alone("drops_do_not_run_inside_each_other", || {
+        let (scratch, deepest) = (TVar::new(Boxed::of(0)), Arc::new(AtomicUsize::new(0)));
+        let busy = || Busy(scratch.clone(), Arc::clone(&deepest));
+        let vars = [TVar::new(busy()), TVar::new(busy())];
+        for _ in 0..3_000 {
+            atomically(|tx| vars.iter().try_for_each(|var| var.write(tx, busy())));
+        }
+        collect_until(|| deepest.load(Ordering::Relaxed) > 0);
+        assert_eq!(deepest.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// What the collector gives back at once is not dropped at once.
+#[test]
+fn a_transaction_does_not_wait_for_hundreds_of_drops() {
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    watched_alone("a_transaction_does_not_wait_for_hundreds_of_drops", || {
+        elsewhere(|| {
+            let drops = Arc::new(AtomicUsize::new(0));
+            let var = TVar::new(Counted(Arc::clone(&drops)));
+            let (mut most, mut before) = (0, 0);
+            for _ in 0..10_000 {
+                atomically(|tx| var.write(tx, Counted(Arc::clone(&drops))));
+                let now = drops.load(Ordering::Relaxed);
+                most = most.max(now - before);
+                before = now;
+            }
+            assert!(before > 8_000, "{before} have been dropped");
+            assert!(most <= 64, "{most} in one transaction");
+        });
     });
 }
 
