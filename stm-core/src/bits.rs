@@ -76,7 +76,7 @@ pub(crate) unsafe fn from_bits<T>(bits: u64) -> T {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

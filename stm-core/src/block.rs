@@ -49,7 +49,7 @@ pub(crate) struct Block {
     serial: Serial,
 }
 
-#[cfg(not(any(loom, feature = "history")))]
+#[cfg(not(any(loom, shuttle, feature = "history")))]
 const _: () = assert!(
     size_of::<Block>() == 32,
     "P9: a word variable stays within 48 bytes"
@@ -74,7 +74,7 @@ impl Block {
         &self.word
     }
 
-    #[cfg(all(feature = "history", not(loom)))]
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
     pub(crate) fn serial(&self) -> &Serial {
         &self.serial
     }
@@ -144,6 +144,8 @@ impl Block {
             if block.is_known() && !mutant!("D-known") {
                 known::forget(std::ptr::from_ref(block).addr());
             }
+            // Acquire: as in `history_head`, whose partner is `set_history_head`. More than it takes: nobody stores any more, and the
+            // collector has put every store that was made under a pin before this (S1).
             (block.word.sample(), block.tail.load(Ordering::Acquire))
         };
         // SAFETY: as above; it was placed by `new`.
@@ -261,6 +263,7 @@ impl Pinned {
     /// A counted handle, unless the last one has gone: then nobody can write the variable again (S3).
     pub(crate) fn try_acquire(self) -> Option<BlockHandle> {
         let handles = &self.get().handles;
+        // Relaxed: a guess, which the exchange checks; only zero is taken at its word, and that is final (S3).
         let mut now = handles.load(Ordering::Relaxed);
         while now & !KNOWN != 0 {
             // Relaxed: as in `clone`; the block itself is alive by the pin.
@@ -349,7 +352,7 @@ impl Seen<'_> {
     }
 
     /// What tells this boxed value from all others.
-    #[cfg(all(feature = "history", not(loom)))]
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
     pub(crate) fn serial_of(node: *mut NodeHeader) -> u64 {
         // SAFETY: it was seen under the pin that lasts, or is pending in the log of an attempt that has not ended.
         unsafe { boxed::serial(node) }

@@ -241,7 +241,7 @@ pub(crate) unsafe fn prepare(node: *mut NodeHeader, version: Time, prev: *mut No
 /// # Safety
 ///
 /// `node` is alive.
-#[cfg(all(feature = "history", not(loom)))]
+#[cfg(all(feature = "history", not(any(loom, shuttle))))]
 pub(crate) unsafe fn serial(node: *mut NodeHeader) -> u64 {
     // SAFETY: the caller's promise; written once, before anybody knew the node.
     unsafe { (*node).serial.number() }
@@ -272,7 +272,7 @@ pub(crate) unsafe fn newest_at(mut node: *mut NodeHeader, as_of: Time) -> *mut N
     unsafe {
         while version(node) > as_of {
             node = *(*node).prev.get();
-            #[cfg(loom)]
+            #[cfg(any(loom, shuttle))]
             assert!(!node.is_null(), "the version as of {as_of} is missing");
         }
     }

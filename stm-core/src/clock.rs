@@ -43,7 +43,11 @@ use crate::mutant::{edge, mutant, total_order};
 use crate::sync::{AtomicU64, Mutex, Ordering, statics};
 
 /// How many bits of the word count snapshots. Shrunk where rare paths are to run all the time.
-const ACTIVE_BITS: u32 = if cfg!(any(loom, stm_stress)) { 2 } else { 12 };
+const ACTIVE_BITS: u32 = if cfg!(any(loom, shuttle, stm_stress)) {
+    2
+} else {
+    12
+};
 const ACTIVE_MASK: u64 = (1 << ACTIVE_BITS) - 1;
 /// The widest time that also fits the version field of an inline word.
 const TIME_MAX: u64 = crate::word::VERSION_MAX;
@@ -121,7 +125,7 @@ pub(crate) fn clock() -> &'static Clock {
 }
 
 impl Clock {
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     const fn new() -> Self {
         Self {
             packed: CachePadded::new(AtomicU64::new(0)),
@@ -129,7 +133,7 @@ impl Clock {
         }
     }
 
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     fn new() -> Self {
         Self {
             packed: CachePadded::new(AtomicU64::new(0)),
@@ -202,8 +206,10 @@ impl Clock {
         }
         let mut sharing = self.sharing.lock();
         *sharing -= 1;
-        if *sharing == 0 && !mutant!("D-shared-slot") {
-            // Under the mutex, or a newcomer could count itself into a slot that is just going.
+        let last = *sharing == 0;
+        // Under the mutex, or a newcomer could count itself into a slot that is just going.
+        let _held = (!mutant!("D-shared-slot-late")).then_some(sharing);
+        if last && !mutant!("D-shared-slot") {
             self.give_slot_back();
         }
     }
@@ -256,7 +262,7 @@ fn exhausted() -> ! {
     std::process::abort();
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

@@ -20,9 +20,9 @@ use crate::sync::{spin_hint, yield_now};
 use crate::undecided::{self, Undecided};
 
 /// Rounds of doubling spins before the processor is given away: about 100 pause instructions in all.
-const SPIN_ROUNDS: u32 = if cfg!(loom) { 0 } else { 6 };
+const SPIN_ROUNDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 6 };
 /// Rounds in all before patience is spent. A descheduled owner is back within these on a busy machine.
-const ROUNDS: u32 = if cfg!(loom) { 2 } else { 256 };
+const ROUNDS: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 256 };
 
 /// Whether a wait for a lock should go on.
 #[derive(Debug)]

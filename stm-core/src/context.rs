@@ -23,7 +23,7 @@ use crate::diagnostics::stats::{Membership, Tally};
 use crate::log::{Aftermath, Log, PutOff};
 use crate::reclaim::{Participant, Pin};
 use crate::sync::local;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use crate::{limbo, mutant::mutant, pool};
 
 /// Where the thread stands.
@@ -108,7 +108,7 @@ impl Drop for StandIn {
 }
 
 // Loom's locals all go at once, and its collector needs no leaving.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl Drop for Context {
     fn drop(&mut self) {
         let this: *const Self = self;

@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Ordering, statics};
 const BITS_PER_READ: usize = 16;
 
 /// Sizes of the filters in words of 64 bits. What does not fit the last stops more than it should.
-pub(crate) const CLASSES: &[usize] = if cfg!(loom) {
+pub(crate) const CLASSES: &[usize] = if cfg!(any(loom, shuttle)) {
     &[1]
 } else if cfg!(stm_stress) {
     &[1, 4, 64]
@@ -35,7 +35,7 @@ impl Filter {
 
     /// The word and the bit of a variable.
     fn place(&self, address: usize) -> (&AtomicU64, u64) {
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             // Addresses differ from execution to execution, and no model may.
             return (&self.0[0], 1);
         }
@@ -80,7 +80,7 @@ pub(crate) fn of_class(class: usize) -> &'static Filter {
     &FILTERS.0[class]
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

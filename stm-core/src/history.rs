@@ -60,7 +60,7 @@ pub(crate) unsafe fn saved_at(block: Pinned, as_of: Time) -> (Time, u64) {
     // SAFETY: H3, every node up to and including the one that ends the walk is alive and published.
     unsafe {
         loop {
-            #[cfg(loom)]
+            #[cfg(any(loom, shuttle))]
             assert!(!node.is_null(), "the version as of {as_of} is missing");
             (*node).published.mark_read();
             if (*node).version <= as_of {

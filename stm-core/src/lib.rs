@@ -128,7 +128,7 @@ pub use decide::Decision;
 pub use error::{Abort, Stm, abort, check, retry};
 pub use future::{AtomicallyAsync, atomically_async};
 pub use options::{Stopped, Transaction, TryStopped};
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 #[doc(hidden)]
 pub use priority::let_models_claim_after;
 pub use read_tx::{ReadTx, Ref};

@@ -28,11 +28,11 @@
 //!   frees.
 //! - Z5  Closed, at the end of the thread, it keeps nothing: what comes late goes to the collector, or is freed, at once.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use imp::{close, free_all, hand_over};
 pub(crate) use imp::{retire, tend, tidy_up};
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod imp {
     use std::cell::Cell;
     use std::mem::MaybeUninit;
@@ -339,7 +339,7 @@ mod imp {
 }
 
 /// The models free nothing: see `reclaim`.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod imp {
     use crate::boxed::{NodeHeader, NodeOps};
     use crate::context::Context;

@@ -27,7 +27,11 @@ use crate::mutant::mutant;
 /// Sizes are multiples of this, and so are addresses.
 const STEP: usize = 16;
 const CLASSES: usize = 36;
-const KEPT: u32 = if cfg!(any(loom, stm_stress)) { 0 } else { 256 };
+const KEPT: u32 = if cfg!(any(loom, shuttle, stm_stress)) {
+    0
+} else {
+    256
+};
 
 /// A piece that is kept begins with the way to the next.
 struct Free {
@@ -188,7 +192,7 @@ fn keep_or_return(memory: NonNull<u8>, layout: Layout) {
 }
 
 /// Gives back what this thread keeps; it keeps nothing from now on (G3).
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn close() {
     LISTS.with(|lists| {
         lists.closed.set(true);
@@ -205,7 +209,7 @@ pub(crate) fn close() {
     });
 }
 
-#[cfg(all(test, not(any(loom, stm_stress))))]
+#[cfg(all(test, not(any(loom, shuttle, stm_stress))))]
 mod tests {
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};

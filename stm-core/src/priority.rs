@@ -64,17 +64,17 @@ use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, statics, yield_now};
 const CLAIM_AFTER: u32 = if cfg!(stm_stress) { 3 } else { 12 };
 
 /// The same, as calls go by it.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 #[inline(always)]
 pub(crate) fn claim_after() -> u32 {
     CLAIM_AFTER
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) use for_models::claim_after;
 
 /// A model of the token cannot afford a dozen failures, and the others cannot afford the token.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 #[allow(
     clippy::disallowed_types,
     reason = "set before a model runs, and no step of it"
@@ -94,7 +94,7 @@ mod for_models {
         AFTER.store(failures, Ordering::Relaxed);
     }
 }
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub use for_models::let_models_claim_after;
 
 /// The lease of a holder's first attempt.
@@ -110,12 +110,12 @@ const GRACE: Duration = Duration::from_millis(1);
 struct Token(CachePadded<AtomicU64>);
 
 impl Token {
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     const fn new() -> Self {
         Self(CachePadded::new(AtomicU64::new(0)))
     }
 
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     fn new() -> Self {
         Self(CachePadded::new(AtomicU64::new(0)))
     }
@@ -181,7 +181,7 @@ impl Line {
         match self.waiting.front() {
             None => true,
             first if first.copied() == place => true,
-            Some(_) if cfg!(loom) => false,
+            Some(_) if cfg!(any(loom, shuttle)) => false,
             Some(_) => self.free_since.is_none_or(|since| since.elapsed() >= GRACE),
         }
     }
@@ -203,7 +203,7 @@ impl Line {
     /// For the `n`-th attempt of the holder, from 0.
     fn renew_lease(&mut self, n: u32) {
         // The models have no time.
-        if !cfg!(loom) {
+        if !cfg!(any(loom, shuttle)) {
             let lease = FIRST_LEASE * (1 << n.min(DOUBLINGS));
             self.lease_ends = Instant::now().checked_add(lease);
         }
@@ -211,7 +211,7 @@ impl Line {
 
     /// Whether somebody holds the token, with a lease that runs. In the models, which have no time, it always does.
     fn lease_runs(&self) -> bool {
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             return self.held.is_some();
         }
         self.lease_left().is_some()
@@ -285,7 +285,7 @@ pub(crate) fn stops(mut locked: impl Iterator<Item = Pinned>) -> Option<Pinned> 
 
 fn some_lease_runs() -> bool {
     // The models look at the token alone: each step more multiplies their schedules.
-    cfg!(loom) || line().lease_runs()
+    cfg!(any(loom, shuttle)) || line().lease_runs()
 }
 
 impl Tenure {
@@ -297,7 +297,7 @@ impl Tenure {
 
     /// When that ends, which may have been. None: never, as the models have no time.
     pub(crate) fn lease_end(self) -> Option<Instant> {
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             return None;
         }
         let line = line();
@@ -369,7 +369,7 @@ pub(crate) fn poll_claim(waker: &Waker) -> PollClaim {
 
 /// Waits until the token is free or its lease has run out. For threads.
 pub(crate) fn wait_for_release(deadline: Option<Instant>) {
-    if cfg!(loom) {
+    if cfg!(any(loom, shuttle)) {
         return yield_now();
     }
     let mut line = line();
@@ -504,7 +504,7 @@ fn wake(tasks: Vec<Waker>) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

@@ -46,7 +46,7 @@ use crate::undecided::Outcome;
 use crate::validate::{self, Failure};
 
 /// Reads up to which looking at all of them again is cheaper than moving the clock for everybody.
-pub(crate) const FLOAT_MAX: usize = if cfg!(loom) {
+pub(crate) const FLOAT_MAX: usize = if cfg!(any(loom, shuttle)) {
     2 // the smallest for which there is an earlier read to look at
 } else if cfg!(stm_stress) {
     1

@@ -29,7 +29,7 @@
 
 pub(crate) use imp::{Participant, Pin};
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod imp {
     use std::sync::LazyLock;
 
@@ -80,7 +80,7 @@ mod imp {
 }
 
 /// The models stay away from the collector's internals: nothing is ever freed, a model's run is short.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod imp {
     #[derive(Debug)]
     pub(crate) struct Participant;

@@ -19,7 +19,7 @@ pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     struct PanicsOnDrop;
 

@@ -74,7 +74,7 @@ pub(crate) fn note_conflict(
     let over = blamed.filter(|_| cause.is_over_a_variable());
     // The models need no more steps than the protocol has.
     if let Some(over) = over
-        && !cfg!(loom)
+        && !cfg!(any(loom, shuttle))
     {
         over.get().mark_known();
         hot::blame(over.address(), origin);

@@ -191,7 +191,7 @@ impl fmt::Debug for Timer {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use crate::alarm;

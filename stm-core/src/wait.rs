@@ -53,7 +53,7 @@ use crate::sync::{
 use crate::undecided::Undecided;
 use crate::word::Announce;
 
-const SHARDS: usize = if cfg!(loom) { 1 } else { 64 };
+const SHARDS: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
 type Queue = SmallVec<[Arc<Waiter>; 2]>;
 

@@ -19,7 +19,11 @@ use crate::log::Read;
 use crate::sync::spin_hint;
 
 /// Looks at the most; with a pause between them, some 3 microseconds.
-const MOST: u32 = if cfg!(any(loom, stm_stress)) { 0 } else { 256 };
+const MOST: u32 = if cfg!(any(loom, shuttle, stm_stress)) {
+    0
+} else {
+    256
+};
 
 /// Looks that are always worth while, so that a thread that has slept long learns it when times change.
 const FEWEST: u32 = if MOST == 0 { 0 } else { 32 };
@@ -66,7 +70,7 @@ fn has_moved(read: &Read) -> bool {
     !read.block.look().word().same_value(read.seen().settled())
 }
 
-#[cfg(all(test, not(any(loom, stm_stress))))]
+#[cfg(all(test, not(any(loom, shuttle, stm_stress))))]
 mod tests {
     use super::*;
     use crate::{TVar, atomically};

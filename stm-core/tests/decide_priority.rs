@@ -219,7 +219,9 @@ fn nobodys_waker_runs_under_locks() {
             .map_err(Abort::into_control)
         });
         assert!(waits);
-        assert_eq!(*notes.0.lock().unwrap(), [false]);
+        // Once or, if the lease has run out as well, twice.
+        let woken_inside = notes.0.lock().unwrap().contains(&true);
+        assert!(!woken_inside);
         block_on(task.expect("it waited"));
     });
 }

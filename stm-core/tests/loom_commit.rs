@@ -1,12 +1,12 @@
 //! Models of the word and the commit: locking in one order, publishing, giving up.
 //!
 //! Explored: two threads that commit over the same one or two variables (blind writes in opposite orders, read-modify-write,
-//! `store` and `swap` outside of a transaction), and a thread that loads single variables beside a commit. Every pair of
-//! forms. What must hold: one commit is before the other as a whole, no update is lost, no deadlock, and nobody reaches a
-//! node that is not published to it.
+//! `store` and `swap` outside of a transaction), a thread that loads single variables beside a commit, and two that load beside
+//! two independent stores. Every pair of forms. What must hold: one commit is before the other as a whole, no update is lost, no
+//! deadlock, and nobody reaches a node that is not published to it.
 //!
-//! Bounded: two threads, two variables, 3 preemptions. Under loom a wait for a lock ends after two rounds, so giving up and
-//! running again is part of every model. Nothing is ever freed (see `reclaim`).
+//! Bounded: two threads, two variables, 3 preemptions; three threads with two stores, 2 preemptions. Under loom a wait for a lock
+//! ends after two rounds, so giving up and running again is part of every model. Nothing is ever freed (see `reclaim`).
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p stm-core --release --test 'loom_*'
@@ -134,3 +134,18 @@ fn a_store_is_seen_before_what_follows_it<A: Value, B: Value>() {
     });
 }
 for_each_form!(a_store_is_seen_before_what_follows_it);
+
+/// Two who load agree on which of two stores came first; one of them has made the second store.
+fn loads_agree_on_the_order_of_two_stores<A: Value, B: Value>() {
+    explore(2, || {
+        let (x, y) = pair::<A, B>();
+        let writer = thread::spawn(move || x.store(1));
+        let reader = thread::spawn(move || (x.load(), y.load()));
+        y.store(1);
+        let here = x.load();
+        let there = reader.join().unwrap();
+        assert!(here == 1 || there != (1, 0));
+        writer.join().unwrap();
+    });
+}
+for_each_form!(loads_agree_on_the_order_of_two_stores);

@@ -187,7 +187,7 @@ pub fn clear_hot_vars() {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use std::panic::Location;

@@ -17,7 +17,7 @@
 //! The engine reports to `stats`, `hot` and `observer`, which know nothing of it but the names of its causes: they lie
 //! below it, with `known` (labels) and `origin` (nouns). What is in this file and in `waiting` asks the engine, and lies above.
 
-#[cfg(all(feature = "history", not(loom)))]
+#[cfg(all(feature = "history", not(any(loom, shuttle))))]
 pub mod history;
 pub(crate) mod hot;
 pub(crate) mod known;
@@ -89,7 +89,7 @@ pub fn collect_garbage() {
 
 /// The addresses of the shared words that `f` writes on this thread, and of the mutexes that it takes: what other processors may
 /// have to fetch anew. For the test of P5, under stress only. What the collector of memory does by itself is not in it.
-#[cfg(all(stm_stress, not(loom)))]
+#[cfg(all(stm_stress, not(any(loom, shuttle))))]
 #[doc(hidden)]
 #[must_use]
 pub fn written_words(f: impl FnOnce()) -> Vec<usize> {

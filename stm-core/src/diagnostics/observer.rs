@@ -187,18 +187,23 @@ pub fn set_observer(observer: Option<Arc<dyn Observer>>) {
     };
     let before = LISTENER.swap(observer.map(|observer| Arc::new(Listener(observer))));
     if ears != NOBODY || !mutant!("D-observer-flag") {
+        // Relaxed: pairs with nothing; the swap before it orders what is in the slot.
         EARS.store(ears, Relaxed);
     }
     shielded!("P-observer-drop", || drop(before));
 }
 
 /// Whether it is worth the trouble to put an event together.
+///
+/// Relaxed: a hint; `Listener`s are found by the slot's own load, which pairs with the swap in `set_observer`.
 #[inline(always)]
 pub(crate) fn listens() -> bool {
     EARS.load(Relaxed) != NOBODY
 }
 
 /// Whether commits are to be told.
+///
+/// Relaxed: as in `listens`.
 #[inline(always)]
 pub(crate) fn hears_commits() -> bool {
     EARS.load(Relaxed) >= COMMITS
@@ -237,7 +242,7 @@ impl Event {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

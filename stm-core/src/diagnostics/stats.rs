@@ -45,7 +45,9 @@ use crate::mutant::mutant;
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
-    /// By the tally's own thread (G1).
+    /// By the tally's own thread (G1), so a load and a store are as good as one step.
+    ///
+    /// Relaxed, as in `get`: nothing is concluded from a count.
     #[inline(always)]
     pub(crate) fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);

@@ -33,7 +33,11 @@ use crate::mutant::mutant;
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
-const SCANNED: usize = if cfg!(any(loom, stm_stress)) { 2 } else { 24 };
+const SCANNED: usize = if cfg!(any(loom, shuttle, stm_stress)) {
+    2
+} else {
+    24
+};
 
 /// One pending write.
 #[derive(Clone, Copy, Debug)]

@@ -10,12 +10,12 @@
 //!   history shows contains the attempt, so "ended before the other began" is never claimed wrongly.
 //! - Y2  Begin comes after the pin and end before the aftermath: in between no `Drop` runs, so no other attempt of the thread.
 
-#[cfg(not(all(feature = "history", not(loom))))]
+#[cfg(not(all(feature = "history", not(any(loom, shuttle)))))]
 mod off;
-#[cfg(not(all(feature = "history", not(loom))))]
+#[cfg(not(all(feature = "history", not(any(loom, shuttle)))))]
 pub(crate) use off::*;
 
-#[cfg(all(feature = "history", not(loom)))]
+#[cfg(all(feature = "history", not(any(loom, shuttle))))]
 mod on;
-#[cfg(all(feature = "history", not(loom)))]
+#[cfg(all(feature = "history", not(any(loom, shuttle))))]
 pub(crate) use on::*;

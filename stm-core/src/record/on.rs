@@ -93,7 +93,7 @@ impl Recorder {
 /// Starts a recording; `None` while another runs.
 pub(crate) fn start() -> Option<u64> {
     let session = draw(&SESSIONS) + 1;
-    // SeqCst: attempts that begin on other threads from now on are recorded.
+    // SeqCst: pairs with the load in `begin`; attempts that begin on other threads from now on are recorded.
     SESSION
         .compare_exchange(0, session, Ordering::SeqCst, Ordering::SeqCst)
         .is_ok()
@@ -102,6 +102,7 @@ pub(crate) fn start() -> Option<u64> {
 
 /// Ends the recording.
 pub(crate) fn stop() {
+    // SeqCst: pairs with the load in `begin`; attempts that begin on other threads from now on are not recorded.
     SESSION.store(0, Ordering::SeqCst);
 }
 
@@ -120,6 +121,7 @@ pub(crate) fn take(session: u64) -> Vec<RawAttempt> {
 
 /// An attempt is about to look at the clock for the first time (Y1).
 pub(crate) fn begin(call: &mut CallId, attempt: u32, what: &'static str) {
+    // SeqCst: pairs with the exchange in `start` and the store in `stop`: one order for all who record.
     let session = SESSION.load(Ordering::SeqCst);
     if session == 0 {
         return;

@@ -1,9 +1,10 @@
-//! The ground: atomics, mutexes, parking and thread-locals, from std or from the model checker.
+//! The ground: atomics, mutexes, parking and thread-locals, from std, from the model checker or from a scheduler.
 //!
 //! Every other module takes its shared-memory primitives from here, so that `--cfg loom` runs the very
-//! code that ships. The types are newtypes and not re-exports: a lint on the std names then catches
-//! whoever goes round this file, and the set of operations that the protocol uses stays visible in one
-//! place.
+//! code that ships, and so does `--cfg shuttle`: the one explores weak memory in small models, the other
+//! samples the schedules of larger ones. The types are newtypes and not re-exports: a lint on the std names
+//! then catches whoever goes round this file, and the set of operations that the protocol uses stays
+//! visible in one place.
 //!
 //! Two helpers exist for the models' sake and vanish otherwise. [`seqcst_fence_for_loom`] stands where
 //! the protocol relies on the single total order of `SeqCst` accesses, which loom weakens to
@@ -14,9 +15,9 @@
 //! processor away first: between any two steps of the protocol, also with locks held, another thread gets its turn. There, too,
 //! a test can have the words listed that a call writes (`written_words`).
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod from_std;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use from_std as imp;
 
 #[cfg(loom)]
@@ -24,9 +25,14 @@ mod from_loom;
 #[cfg(loom)]
 use from_loom as imp;
 
-#[cfg(all(feature = "history", not(loom)))]
+#[cfg(shuttle)]
+mod from_shuttle;
+#[cfg(shuttle)]
+use from_shuttle as imp;
+
+#[cfg(all(feature = "history", not(any(loom, shuttle))))]
 pub(crate) use imp::seed_stumbles;
-#[cfg(all(stm_stress, not(loom)))]
+#[cfg(all(stm_stress, not(any(loom, shuttle))))]
 pub(crate) use imp::written_words;
 pub(crate) use imp::{
     Condvar, Mutex, MutexGuard, Published, Thread, current_thread, local, note_write, park,
@@ -44,12 +50,12 @@ macro_rules! int_atomic {
             reason = "one set of operations for each width keeps the shim regular"
         )]
         impl $name {
-            #[cfg(not(loom))]
+            #[cfg(not(any(loom, shuttle)))]
             pub(crate) const fn new(value: $int) -> Self {
                 Self(imp::$name::new(value))
             }
 
-            #[cfg(loom)]
+            #[cfg(any(loom, shuttle))]
             pub(crate) fn new(value: $int) -> Self {
                 Self(imp::$name::new(value))
             }
