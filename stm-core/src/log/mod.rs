@@ -7,6 +7,7 @@
 mod commutes;
 mod hooks;
 mod read_set;
+mod retention;
 mod write_set;
 
 use std::any::Any;
@@ -31,9 +32,6 @@ use crate::validate::Failure;
 use crate::wait::{DECIDED, Waiter, WakeList};
 use commutes::IdleFunctions;
 use hooks::HooksSavepoint;
-
-/// Entries beyond which an emptied log gives its memory back.
-const KEEP: usize = if cfg!(stm_stress) { 32 } else { 16 * 1024 };
 
 #[derive(Debug)]
 pub(crate) struct Log {

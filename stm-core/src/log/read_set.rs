@@ -3,7 +3,8 @@
 //! A variable read twice in a row has one entry; otherwise entries are not deduplicated: there are two with the same
 //! word (or the second read has failed). Looking for a duplicate on each read would cost more than validating it twice.
 
-use super::{KEEP, NONE};
+use super::NONE;
+use super::retention::{Retention, Room};
 use crate::block::{Look, Pinned};
 use crate::clock::Time;
 use crate::word::Word;
@@ -31,11 +32,15 @@ impl Read {
 #[derive(Debug)]
 pub(crate) struct ReadSet {
     reads: Vec<Read>,
+    retention: Retention,
 }
 
 impl ReadSet {
     pub(crate) const fn new() -> Self {
-        Self { reads: Vec::new() }
+        Self {
+            reads: Vec::new(),
+            retention: Retention::new(),
+        }
     }
 
     #[inline(always)]
@@ -99,8 +104,9 @@ impl ReadSet {
 
     #[inline(always)]
     pub(super) fn clear(&mut self) {
+        let used = self.reads.len();
         self.reads.clear();
-        if self.reads.capacity() > KEEP {
+        if self.retention.judge(used, self.reads.capacity()) == Room::GiveBack {
             self.reads = Vec::new();
         }
     }

@@ -26,7 +26,8 @@
 //!   are freed in the reverse order of their taking (truncation goes backwards, and a rebuild takes them in entry
 //!   order), so linear probing needs no tombstones.
 
-use super::{Commutes, Function, KEEP, Read};
+use super::retention::{Retention, Room};
+use super::{Commutes, Function, Read};
 use crate::block::{Pinned, Seen};
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::mutant::mutant;
@@ -118,6 +119,9 @@ pub(crate) struct WriteSet {
     /// See [`WriteSet::is_untidy`].
     untidy: bool,
     index: Index,
+    /// The last entry that went into the index, in this transaction: how large the set has been, roughly.
+    indexed: usize,
+    retention: Retention,
     undone: Vec<Unpublished>,
 }
 
@@ -131,6 +135,8 @@ impl WriteSet {
             boxed: false,
             untidy: false,
             index: Index::new(),
+            indexed: 0,
+            retention: Retention::new(),
             undone: Vec::new(),
         }
     }
@@ -232,6 +238,7 @@ impl WriteSet {
     fn enter_into_index(&mut self, at: usize) {
         assert!(at < NONE as usize, "a transaction may write 2^32 - 1 times");
         self.untidy = true;
+        self.indexed = at;
         if self.index.in_use {
             self.index.enter(&self.entries, at);
         } else {
@@ -430,9 +437,15 @@ impl WriteSet {
         self.shadowed = 0;
         self.untidy = false;
         self.index.in_use = false;
-        if self.entries.capacity() > KEEP {
-            self.entries = Vec::new();
-            self.index = Index::new();
+        let used = std::mem::take(&mut self.indexed);
+        match self.retention.judge(used, self.entries.capacity()) {
+            Room::Small => {}
+            // So that the next transaction comes here, too.
+            Room::ForNow => self.untidy = true,
+            Room::GiveBack => {
+                self.entries = Vec::new();
+                self.index = Index::new();
+            }
         }
     }
 }
