@@ -113,7 +113,7 @@ use view::{Seen, View};
 /// keys, and in any map whose keys or values own something or are large, reading and writing different keys never
 /// conflicts, and neither does removing them and putting them in again; inserting a *new* key conflicts with what else
 /// goes on in its bucket, of about three keys, and with nothing elsewhere. A larger map of small plain keys and values (24 bytes
-/// together, nothing to drop) is compact: it takes a seventh of the memory, is read twice as fast, and different keys
+/// together, nothing to drop) is compact: it takes a seventh of the memory, is read faster for it, and different keys
 /// conflict if they are among the same dozen, until the first conflict; then those are treated as in a small map.
 ///
 /// Growing is a split of one bucket, so no transaction pays for the whole. [`TMap::len`] and iteration are exact, so they
