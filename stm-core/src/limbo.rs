@@ -24,8 +24,8 @@
 //!   nodes, each retired (R1) and in no other bag.
 //! - Z2  The nodes of a due bag can be reached by nobody.
 //! - Z3  The lists are reached by their own thread only, and are in order whenever user code runs.
-//! - Z4  `Drop`s run where R3 has them run, and not inside each other, however many transactions they run: only the outermost call
-//!   frees.
+//! - Z4  What is freed here is not freed inside of another such `Drop`, however many transactions that runs: only the outermost
+//!   call frees. (A transaction of a `Drop` pins, and in that the collector may drop what variables held that have gone: R3.)
 //! - Z5  Closed, at the end of the thread, it keeps nothing: what comes late goes to the collector, or is freed, at once.
 
 #[cfg(not(any(loom, shuttle)))]
@@ -46,7 +46,7 @@ mod imp {
     /// Nodes in a bag.
     const FULL: usize = if cfg!(stm_stress) { 2 } else { 128 };
 
-    /// Due bags beyond which a thread is behind with its freeing.
+    /// Due bags up to which a thread is on time with its freeing.
     const ON_TIME: u32 = 2;
 
     /// Due bags beyond which nothing is put off.
