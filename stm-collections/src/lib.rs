@@ -70,6 +70,7 @@ mod tqueue;
 mod trwlock;
 mod tsemaphore;
 mod tset;
+mod words;
 
 pub use tarray::TArray;
 pub use tbarrier::{TBarrier, TBarrierWaitResult};

@@ -53,14 +53,15 @@
 //! - S5  Neither end reads or writes the other's position or segment. They meet in a slot or a `next` that holds nothing.
 
 mod position;
+mod slots;
 
-use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use stm_core::{ReadTx, Ref, Stm, TVar, Tx, after_attempt};
 
 pub(crate) use position::{Count, CountVar};
 use position::{INDEX_MAX, Position, PositionVar};
+use slots::{PresentRef, Slot, WordSlots};
 
 /// Slots of a segment.
 const LONG: usize = 32;
@@ -69,24 +70,17 @@ const _: () = assert!(LONG <= INDEX_MAX, "S3");
 /// Slots of a queue's first segment, for there may be many queues with little in them.
 const SHORT: usize = 4;
 
-type Slot<T> = TVar<Option<(Count, T)>>;
-
 struct Segment<T, S: ?Sized = [Slot<T>]> {
     next: TVar<Option<Arc<Segment<T>>>>,
+    /// Where the elements are words; `slots` is empty then.
+    words: Option<WordSlots>,
     slots: S,
 }
 
 impl<T: Send + Sync + 'static> Segment<T> {
-    fn with_slots<const N: usize>() -> Arc<Self> {
-        Arc::new(Segment {
-            next: TVar::new(None),
-            slots: std::array::from_fn::<Slot<T>, N, _>(|_| TVar::new(None)),
-        })
-    }
-
     /// Only one that is worth it: the short ones go as they are left, and the queue is on long ones from then on.
     fn may_be_used_again(&self) -> bool {
-        self.slots.len() == LONG
+        self.len() == LONG
     }
 }
 
@@ -117,27 +111,6 @@ struct Place<'t, T: 'static> {
     /// Of the element that belongs here.
     count: Count,
 }
-
-impl<T> Place<'_, T> {
-    #[inline(always)]
-    fn slot(&self) -> &Slot<T> {
-        &self.segment.slots[self.index]
-    }
-}
-
-/// What lies in a slot that was found to hold something.
-pub(crate) struct Present<R>(R);
-
-impl<T: 'static, R: Deref<Target = Option<(Count, T)>>> Deref for Present<R> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        let (_, element) = self.0.as_ref().expect("it was looked before this was made");
-        element
-    }
-}
-
-type PresentRef<T, X> = Present<<X as ReadTx>::Ref<Option<(Count, T)>>>;
 
 /// Drops `value` when the attempt is over. Its `Drop` may run a transaction, like that of any value that is given to a variable.
 pub(crate) fn discard<T: 'static>(value: T) {
@@ -201,7 +174,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
     #[inline(always)]
     fn put(tx: &mut Tx<'_>, place: Stm<Place<'_, T>>, value: T) -> Stm<()> {
         match place {
-            Ok(place) => place.slot().write(tx, Some((place.count, value))),
+            Ok(place) => place.segment.put(tx, place.index, place.count, value),
             Err(control) => {
                 discard(value);
                 Err(control)
@@ -215,7 +188,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let at = self.tail.position.read(tx)?;
         let segment = self.tail.segment.read_ref(tx)?;
         let index = at.index();
-        if index < segment.slots.len() {
+        if index < segment.len() {
             self.tail.position.write(tx, at.forth())?;
             let count = at.count();
             return Ok(Place {
@@ -259,7 +232,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let segment = self.make_segment(tx, at)?;
         segment.next.write(tx, Some(Arc::clone(first)))?;
         self.head
-            .enter(tx, at.renamed(segment.slots.len()), segment)
+            .enter(tx, at.renamed(segment.len()), segment)
     }
 
     /// A spare, or a new one.
@@ -298,15 +271,14 @@ impl<T: Send + Sync + 'static> Chain<T> {
     {
         let at = self.head.position.read(tx)?;
         let segment = self.head.segment.read_ref(tx)?;
-        let Some(slot) = segment.slots.get(at.index()) else {
+        if at.index() == segment.len() {
             return self.pop_behind(tx, at, &segment);
-        };
-        let lies_there = slot.read_ref(tx)?;
-        let Some(element) = of_count(&lies_there, at.count()) else {
+        }
+        let Some(element) = segment.look(tx, at.index(), at.count())? else {
             return Ok(None);
         };
         let element = element.clone();
-        vacate(tx, slot)?;
+        segment.vacate(tx, at.index())?;
         self.head.position.write(tx, at.forth())?;
         Ok(Some(element))
     }
@@ -337,16 +309,15 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let mut segment = self.head.segment.read(tx)?;
         loop {
             let next = segment.next.read(tx)?;
-            for slot in &segment.slots[at.index()..] {
-                let lies_there = slot.read_ref(tx)?;
-                let Some(element) = of_count(&lies_there, at.count()) else {
+            for index in at.index()..segment.len() {
+                let Some(element) = segment.look(tx, index, at.count())? else {
                     break;
                 };
                 drained.push(element.clone());
                 at = at.forth();
                 // The others go with their segments.
                 if next.is_none() {
-                    vacate(tx, slot)?;
+                    segment.vacate(tx, index)?;
                 }
             }
             let Some(next) = next else { break };
@@ -364,15 +335,13 @@ impl<T: Send + Sync + 'static> Chain<T> {
     pub(crate) fn front_ref<X: ReadTx>(&self, tx: &mut X) -> Stm<Option<PresentRef<T, X>>> {
         let at = self.head.position.read(tx)?;
         let segment = self.head.segment.read_ref(tx)?;
-        let lies_there = match segment.slots.get(at.index()) {
-            Some(slot) => slot.read_ref(tx)?,
-            None => match &*segment.next.read_ref(tx)? {
-                Some(next) => next.slots[0].read_ref(tx)?,
-                None => return Ok(None),
-            },
-        };
-        let present = of_count(&lies_there, at.count()).is_some();
-        Ok(present.then_some(Present(lies_there)))
+        if at.index() < segment.len() {
+            return segment.look(tx, at.index(), at.count());
+        }
+        match &*segment.next.read_ref(tx)? {
+            Some(next) => next.look(tx, 0, at.count()),
+            None => Ok(None),
+        }
     }
 
     /// The first element, cloned.
@@ -397,12 +366,11 @@ impl<T: Send + Sync + 'static> Chain<T> {
         let mut at = self.head.position.read(tx)?;
         let mut segment = self.head.segment.read(tx)?;
         loop {
-            for slot in &segment.slots[at.index()..] {
-                let lies_there = slot.read_ref(tx)?;
-                let Some(element) = of_count(&lies_there, at.count()) else {
+            for index in at.index()..segment.len() {
+                let Some(element) = segment.look(tx, index, at.count())? else {
                     return Ok(());
                 };
-                f(element);
+                f(&element);
                 at = at.forth();
             }
             let Some(next) = segment.next.read(tx)? else {
@@ -426,27 +394,6 @@ impl<T: Send + Sync + 'static> Chain<T> {
 /// The place for a spare where an end is that has come to `at`.
 fn place_of<T>(spares: &[Spare<T>], at: Position) -> &Spare<T> {
     &spares[at.count().stretch(LONG) % spares.len()]
-}
-
-/// The element in a slot, if it is the one of this count (S1).
-#[inline(always)]
-fn of_count<T>(lies_there: &Option<(Count, T)>, count: Count) -> Option<&T> {
-    match lies_there {
-        Some((of, element)) if *of == count => Some(element),
-        _ => None,
-    }
-}
-
-/// An element goes out of its slot, or stays there if nobody misses it (S1).
-#[inline(always)]
-fn vacate<T>(tx: &mut Tx<'_>, slot: &Slot<T>) -> Stm<()>
-where
-    T: Send + Sync + 'static,
-{
-    if std::mem::needs_drop::<T>() {
-        slot.write(tx, None)?;
-    }
-    Ok(())
 }
 
 impl<T> Drop for Chain<T> {

@@ -6,10 +6,11 @@
 //!            0          8          16         24        32 bytes
 //!  inline   │ word      │ value     │ handles   │ history   │   word and value share a cache line
 //!  boxed    │ word      │ (unused)  │ handles   │ node ops  │   the value lies in the word's node
+//!  record   │ word      │ (unused)  │ distance  │ history   │ words ..   in an array of such (`array`)
 //! ```
 //!
-//! One layout for both forms and for every type: the engine's logs hold plain pointers to blocks, and the
-//! word says which form it is (W1).
+//! One layout for all forms and for every type: the engine's logs hold plain pointers to blocks, and the
+//! word says which form it is (W1). A record is of the inline form, with several words beside the one lock.
 //!
 //! # Invariants
 //!
@@ -19,6 +20,10 @@
 //!   the transaction that dropped the last handle may still publish into it. Neither `prev` nor history is
 //!   freed with it; their committers retired them.
 //! - S3  A count that has reached zero never rises again ([`Pinned::try_acquire`] declines).
+//! - S4  A record lies in an array that is freed as one, and has no count of its own: `handles` says how far before it the head of
+//!   the array is, which has the count. That never changes, so any load of it tells.
+//! - S5  A [`Field`] is used with blocks that have it: [`Field::VALUE`] with those of variables, [`Field::of_record`] with records
+//!   of more words than its index.
 //!
 //! The highest bit of the count is no part of it: it says that the diagnostics' table speaks of this block (D1, D2 in
 //! `diagnostics::known`).
@@ -27,12 +32,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use crate::array::{self, Head};
 use crate::boxed::{self, NodeHeader, NodeOps, Pending, PendingView};
 use crate::clock::Time;
 use crate::context;
 use crate::diagnostics::known;
 use crate::history::HistoryNode;
 use crate::mutant::{edge, mutant};
+use crate::patch;
 use crate::pool;
 use crate::record::Serial;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -58,6 +65,58 @@ const _: () = assert!(
 /// In `handles`: something is known of this block elsewhere.
 const KNOWN: usize = 1 << (usize::BITS - 1);
 
+/// In `handles`: this is a record, and the rest is the distance to the head of its array in bytes (S4).
+const RECORD: usize = 1 << (usize::BITS - 2);
+
+/// More handles than there can be without somebody forgetting them on purpose.
+const TOO_MANY: usize = RECORD / 2;
+
+/// One more handle of what `count` counts.
+pub(crate) fn add_handle(count: &AtomicUsize) {
+    // Relaxed: a new handle is made from one that is alive; it is handed on by other means.
+    let before = count.fetch_add(1, Ordering::Relaxed);
+    if before & !KNOWN > TOO_MANY {
+        // As `Arc` does: so many forgotten clones would wrap the count into use after free.
+        std::process::abort();
+    }
+}
+
+/// One handle less; whether that was the last one.
+#[must_use]
+pub(crate) fn remove_handle(count: &AtomicUsize) -> bool {
+    // AcqRel: the Release half publishes this thread's uses of the block, the Acquire half lets the last one see all of them.
+    let order = edge!(AcqRel, "O-handles" => Relaxed);
+    count.fetch_sub(1, order) & !KNOWN == 1
+}
+
+/// Which word of a block: so many bytes from its beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Field(usize);
+
+impl Field {
+    /// The value of an inline variable.
+    pub(crate) const VALUE: Self = Self(std::mem::offset_of!(Block, bits));
+
+    /// The word of a record with this index: they follow their block.
+    #[inline(always)]
+    pub(crate) const fn of_record(index: usize) -> Self {
+        Self(size_of::<Block>() + index * size_of::<AtomicU64>())
+    }
+
+    pub(crate) const fn offset(self) -> usize {
+        self.0
+    }
+
+    /// The index, if it is a word of a record.
+    #[inline(always)]
+    pub(crate) const fn index(self) -> Option<usize> {
+        match self.0.checked_sub(size_of::<Block>()) {
+            Some(beyond) => Some(beyond / size_of::<AtomicU64>()),
+            None => None,
+        }
+    }
+}
+
 impl Block {
     fn new(word: Word, bits: u64, tail: *mut ()) -> NonNull<Self> {
         pool::place(Self {
@@ -69,6 +128,17 @@ impl Block {
         })
     }
 
+    /// The block of a record, so many bytes behind the head of its array (S4).
+    pub(crate) fn of_record(distance: usize) -> Self {
+        Self {
+            word: AtomicWord::new(Word::inline_initial()),
+            bits: AtomicU64::new(0),
+            handles: AtomicUsize::new(RECORD | distance),
+            tail: AtomicPtr::new(std::ptr::null_mut()),
+            serial: Serial::next(),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn word(&self) -> &AtomicWord {
         &self.word
@@ -77,32 +147,6 @@ impl Block {
     #[cfg(all(feature = "history", not(any(loom, shuttle))))]
     pub(crate) fn serial(&self) -> &Serial {
         &self.serial
-    }
-
-    /// The value's bits in the middle of a seqlock read.
-    ///
-    /// Acquire: pairs with `store_bits`; a newer value brings the lock under which it was stored, and the
-    /// second look at the word then differs.
-    #[inline(always)]
-    pub(crate) fn load_bits(&self) -> u64 {
-        self.bits.load(edge!(Acquire, "O-bits-load" => Relaxed))
-    }
-
-    /// The value's bits for the owner of the lock.
-    ///
-    /// Relaxed: the lock CAS acquired the last publication, and nobody else stores.
-    #[inline(always)]
-    pub(crate) fn own_bits(&self) -> u64 {
-        self.bits.load(Ordering::Relaxed)
-    }
-
-    /// Overwrites the value under the lock.
-    ///
-    /// Release: pairs with the Acquire in `load_bits`, and keeps the lock CAS before it.
-    #[inline(always)]
-    pub(crate) fn store_bits(&self, bits: u64) {
-        self.bits
-            .store(bits, edge!(Release, "O-bits-store" => Relaxed));
     }
 
     /// Acquire: pairs with the Release in `set_history_head`.
@@ -127,6 +171,13 @@ impl Block {
         }
     }
 
+    /// Takes what is known of a block that is about to be freed out of the diagnostics' table.
+    pub(crate) fn forget_known(&self) {
+        if self.is_known() && !mutant!("D-known") {
+            known::forget(std::ptr::from_ref(self).addr());
+        }
+    }
+
     /// Relaxed: as in `mark_known`.
     fn is_known(&self) -> bool {
         self.handles.load(Ordering::Relaxed) & KNOWN != 0
@@ -141,9 +192,7 @@ impl Block {
         // SAFETY: S1, nobody else can reach the block.
         let (word, tail) = unsafe {
             let block = block.as_ref();
-            if block.is_known() && !mutant!("D-known") {
-                known::forget(std::ptr::from_ref(block).addr());
-            }
+            block.forget_known();
             // Acquire: as in `history_head`, whose partner is `set_history_head`. More than it takes: nobody stores any more, and the
             // collector has put every store that was made under a pin before this (S1).
             (block.word.sample(), block.tail.load(Ordering::Acquire))
@@ -206,11 +255,10 @@ impl BlockHandle {
 
 impl Clone for BlockHandle {
     fn clone(&self) -> Self {
-        // Relaxed: a new handle is made from one that is alive; it is handed on by other means.
-        let before = self.block().handles.fetch_add(1, Ordering::Relaxed);
-        if before & !KNOWN > KNOWN / 2 {
-            // As `Arc` does: so many forgotten clones would wrap the count into use after free.
-            std::process::abort();
+        match Pinned(self.0).head_of_array() {
+            None => add_handle(&self.block().handles),
+            // SAFETY: S4, this handle keeps the array alive.
+            Some(head) => add_handle(unsafe { head.as_ref() }.count()),
         }
         Self(self.0)
     }
@@ -218,9 +266,11 @@ impl Clone for BlockHandle {
 
 impl Drop for BlockHandle {
     fn drop(&mut self) {
-        // AcqRel: the Release half publishes this thread's uses of the block, the Acquire half lets the last one see all of them.
-        let order = edge!(AcqRel, "O-handles" => Relaxed);
-        if self.block().handles.fetch_sub(1, order) & !KNOWN == 1 {
+        if let Some(head) = Pinned(self.0).head_of_array() {
+            // SAFETY: S4, this handle is one of the array's.
+            return unsafe { array::release(head) };
+        }
+        if remove_handle(&self.block().handles) {
             let block = self.0;
             context::with(|ctx| {
                 // SAFETY: S1, the count is zero, so threads that pin from now on have no way to the block.
@@ -243,6 +293,59 @@ impl fmt::Debug for BlockHandle {
 pub(crate) struct Pinned(NonNull<Block>);
 
 impl Pinned {
+    /// A record as a log entry.
+    ///
+    /// # Safety
+    ///
+    /// As [`BlockHandle::pinned`]; `record` points to a block in a live array, and may be used for all of that.
+    #[inline(always)]
+    pub(crate) unsafe fn record(record: NonNull<Block>) -> Self {
+        Self(record)
+    }
+
+    /// The head of the array that this record is part of, if it is one (S4).
+    ///
+    /// Relaxed: what says so never changes.
+    fn head_of_array(self) -> Option<NonNull<Head>> {
+        let handles = self.get().handles.load(Ordering::Relaxed);
+        let distance = handles & !(KNOWN | RECORD);
+        // SAFETY: S4, the head is that far before the block, in the same allocation.
+        (handles & RECORD != 0).then(|| unsafe { self.0.byte_sub(distance).cast() })
+    }
+
+    #[inline(always)]
+    fn field<'p>(self, field: Field) -> &'p AtomicU64 {
+        // SAFETY: S5, and the pin lasts (S1).
+        unsafe { self.0.byte_add(field.0).cast::<AtomicU64>().as_ref() }
+    }
+
+    /// The value's bits in the middle of a seqlock read.
+    ///
+    /// Acquire: pairs with `store_bits`; a newer value brings the lock under which it was stored, and the
+    /// second look at the word then differs.
+    #[inline(always)]
+    pub(crate) fn load_bits(self, field: Field) -> u64 {
+        self.field(field)
+            .load(edge!(Acquire, "O-bits-load" => Relaxed))
+    }
+
+    /// The value's bits for the owner of the lock.
+    ///
+    /// Relaxed: the lock CAS acquired the last publication, and nobody else stores.
+    #[inline(always)]
+    pub(crate) fn own_bits(self, field: Field) -> u64 {
+        self.field(field).load(Ordering::Relaxed)
+    }
+
+    /// Overwrites the value under the lock.
+    ///
+    /// Release: pairs with the Acquire in `load_bits`, and keeps the lock CAS before it.
+    #[inline(always)]
+    pub(crate) fn store_bits(self, field: Field, bits: u64) {
+        self.field(field)
+            .store(bits, edge!(Release, "O-bits-store" => Relaxed));
+    }
+
     #[inline(always)]
     pub(crate) fn get<'p>(self) -> &'p Block {
         // SAFETY: S1, the pin lasts.
@@ -262,11 +365,15 @@ impl Pinned {
 
     /// A counted handle, unless the last one has gone: then nobody can write the variable again (S3).
     pub(crate) fn try_acquire(self) -> Option<BlockHandle> {
-        let handles = &self.get().handles;
+        let handles = match self.head_of_array() {
+            None => &self.get().handles,
+            // SAFETY: S4, and S1 keeps the array as it keeps the block.
+            Some(head) => unsafe { head.as_ref() }.count(),
+        };
         // Relaxed: a guess, which the exchange checks; only zero is taken at its word, and that is final (S3).
         let mut now = handles.load(Ordering::Relaxed);
         while now & !KNOWN != 0 {
-            // Relaxed: as in `clone`; the block itself is alive by the pin.
+            // Relaxed: as in `add_handle`; the block itself is alive by the pin.
             match handles.compare_exchange(now, now + 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(BlockHandle(self.0)),
                 Err(actual) => now = actual,
@@ -364,6 +471,26 @@ impl Seen<'_> {
         match pending.view() {
             PendingView::Bits(bits) => Seen::Bits(bits),
             PendingView::Node(node, _) => Seen::node(node),
+        }
+    }
+
+    /// As `pending`; of a record, the word at `field`, if that is pending.
+    pub(crate) fn pending_field(pending: &Pending, field: Field) -> Option<Self> {
+        match (pending.view(), field.index()) {
+            // SAFETY: Q1, by S5; the attempt goes on.
+            (PendingView::Node(patch, _), Some(index)) => unsafe {
+                patch::written(patch, index).map(Seen::Bits)
+            },
+            _ => Some(Self::pending(pending)),
+        }
+    }
+
+    /// The word, where the form is known to be inline.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u64 {
+        match self {
+            Seen::Bits(bits) => bits,
+            Seen::Node(..) => unreachable!("W1"),
         }
     }
 }

@@ -45,8 +45,8 @@
 
 use smallvec::SmallVec;
 
-use crate::block::{Look, Seen};
-use crate::boxed::{self, PendingView};
+use crate::block::{Field, Look, Seen};
+use crate::boxed::{self, NodeHeader, NodeOps, PendingView};
 use crate::cause::Cause;
 use crate::clock::{Stamp, Time, clock};
 use crate::contention::{Limit, Patience, Waiting};
@@ -55,6 +55,7 @@ use crate::history::{self, HistoryNode};
 use crate::limbo;
 use crate::log::{Log, Read, Write, WriteSet};
 use crate::mutant::{self, caught, mutant};
+use crate::patch;
 use crate::priority;
 use crate::reclaim::Pin;
 use crate::record;
@@ -203,11 +204,11 @@ fn commit_few<const N: usize, const BOXED: bool>(
         if BOXED {
             publish_one(writes[at], replaced[at], version);
         } else {
-            let block = writes[at].block.get();
-            block.store_bits(writes[at].pending.plain_bits());
+            let block = writes[at].block;
+            block.store_bits(Field::VALUE, writes[at].pending.plain_bits());
             let word = replaced[at].successor(version);
             record::publishes(writes[at], replaced[at], word);
-            block.word().publish(word);
+            block.get().word().publish(word);
         }
     }
     if BOXED {
@@ -405,7 +406,7 @@ pub(crate) fn apply_commutes(log: &mut Log) -> Result<(), Cause> {
 /// The value that a lock of ours keeps.
 pub(crate) fn newest_of_own<'t>(write: &Write) -> Seen<'t> {
     if write.replaced.is_inline() {
-        Seen::Bits(write.block.get().own_bits())
+        Seen::Bits(write.block.own_bits(Field::VALUE))
     } else {
         Seen::node(write.replaced.node())
     }
@@ -552,7 +553,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     let made: SmallVec<[*mut HistoryNode; 4]> = writes
         .iter()
         .filter(|w| w.replaced.is_inline() && w.replaced.version() < version)
-        .map(|w| history::save(w.block, w.replaced.version(), w.block.get().own_bits()))
+        .map(save)
         .collect();
     if !mutant!("X5") {
         publish(writes, version);
@@ -562,6 +563,19 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
         // SAFETY: H2; snapshots that may walk to it pinned before.
         unsafe { pin.retire(move || history::free(node)) };
     }
+}
+
+/// Step 5 of one write.
+fn save(write: &Write) -> *mut HistoryNode {
+    let (block, replaced) = (write.block, write.replaced);
+    let (bits, words) = match write.pending.view() {
+        PendingView::Bits(_) => (block.own_bits(Field::VALUE), Box::default()),
+        // SAFETY: Q1, and the lock is ours.
+        PendingView::Node(patch, _) => (replaced.publication(), unsafe {
+            patch::words_before(patch, block)
+        }),
+    };
+    history::save(block, replaced.version(), bits, words)
 }
 
 /// Step 6.
@@ -574,20 +588,28 @@ fn publish(writes: &[Write], version: Time) {
 
 #[inline(always)]
 fn publish_one(write: &Write, replaced: Word, version: Time) {
-    let block = write.block.get();
-    let word = match write.pending.view() {
-        PendingView::Bits(bits) => {
-            block.store_bits(bits);
-            replaced.successor(version)
-        }
-        PendingView::Node(node, _) => {
-            // SAFETY: pending until the next store, and we own the lock of the word that it goes into.
-            unsafe { boxed::prepare(node, version, replaced.node()) };
-            Word::of_node(node)
-        }
+    let block = write.block;
+    let word = if replaced.is_inline() {
+        store_inline(write);
+        replaced.successor(version)
+    } else {
+        let node = write.pending.plain_node();
+        // SAFETY: pending until the next store, and we own the lock of the word that it goes into.
+        unsafe { boxed::prepare(node, version, replaced.node()) };
+        Word::of_node(node)
     };
     record::publishes(write, replaced, word);
-    block.word().publish(word);
+    block.get().word().publish(word);
+}
+
+/// Puts the pending value, or what is pending of a record, in its place. We own the lock.
+#[inline(always)]
+fn store_inline(write: &Write) {
+    match write.pending.view() {
+        PendingView::Bits(bits) => write.block.store_bits(Field::VALUE, bits),
+        // SAFETY: Q1, and the lock is ours.
+        PendingView::Node(patch, _) => unsafe { patch::apply(patch, write.block) },
+    }
 }
 
 /// The published words have lost their WAITERS bits; the lists are detached once all is unlocked and unpinned.
@@ -598,10 +620,19 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
+#[inline(never)]
+fn discard_patch(node: *mut NodeHeader, ops: &NodeOps) {
+    // SAFETY: Q2, it has been applied, and the write set forgets it.
+    unsafe { ops.free(node) };
+}
+
 /// After all unlocks, so that nobody waits for the bookkeeping.
 #[inline(always)]
 fn retire_one(pin: &Pin, write: &Write) {
-    if let PendingView::Node(_, ops) = write.pending.view() {
+    if let PendingView::Node(node, ops) = write.pending.view() {
+        if write.replaced.is_inline() {
+            return discard_patch(node, ops);
+        }
         // SAFETY: R1, the word that led to the old node has been replaced; only those who pinned before can still reach it.
         unsafe { limbo::retire(pin, write.replaced.node(), ops) };
     }

@@ -21,7 +21,7 @@
 
 use std::ptr::NonNull;
 
-use crate::block::Pinned;
+use crate::block::{Field, Pinned};
 use crate::clock::Time;
 use crate::pool;
 use crate::sync::Published;
@@ -30,16 +30,35 @@ use crate::sync::Published;
 #[derive(Debug)]
 pub(crate) struct HistoryNode {
     version: Time,
+    /// The value of a variable; of a record, what tells this one from its others.
     bits: u64,
+    /// A record's words.
+    words: Box<[u64]>,
     prev: *mut HistoryNode,
     published: Published,
 }
 
+impl HistoryNode {
+    pub(crate) const fn version(&self) -> Time {
+        self.version
+    }
+
+    /// What a recording knows the value by.
+    pub(crate) const fn content(&self) -> u64 {
+        self.bits
+    }
+
+    pub(crate) fn bits(&self, field: Field) -> u64 {
+        field.index().map_or(self.bits, |index| self.words[index])
+    }
+}
+
 /// Saves the current value of the locked inline block as of `version`; the caller retires the node that it gets (H2).
-pub(crate) fn save(block: Pinned, version: Time, bits: u64) -> *mut HistoryNode {
+pub(crate) fn save(block: Pinned, version: Time, bits: u64, words: Box<[u64]>) -> *mut HistoryNode {
     let node = pool::place(HistoryNode {
         version,
         bits,
+        words,
         prev: block.get().history_head(),
         published: Published::new(),
     })
@@ -50,12 +69,12 @@ pub(crate) fn save(block: Pinned, version: Time, bits: u64) -> *mut HistoryNode 
     node
 }
 
-/// The newest value with version <= `as_of`: its version and its bits.
+/// The newest value with version <= `as_of`.
 ///
 /// # Safety
 ///
 /// H3: the caller is a tracked snapshot at `as_of` and has seen a version above it on this block.
-pub(crate) unsafe fn saved_at(block: Pinned, as_of: Time) -> (Time, u64) {
+pub(crate) unsafe fn saved_at<'t>(block: Pinned, as_of: Time) -> &'t HistoryNode {
     let mut node = block.get().history_head();
     // SAFETY: H3, every node up to and including the one that ends the walk is alive and published.
     unsafe {
@@ -64,7 +83,7 @@ pub(crate) unsafe fn saved_at(block: Pinned, as_of: Time) -> (Time, u64) {
             assert!(!node.is_null(), "the version as of {as_of} is missing");
             (*node).published.mark_read();
             if (*node).version <= as_of {
-                return ((*node).version, (*node).bits);
+                return &*node;
             }
             node = (*node).prev;
         }

@@ -62,11 +62,13 @@
 //! # Unsafe code
 //!
 //! Lies in the modules marked below, each with numbered invariants that its safety comments cite: values and their places
-//! (`bits`, `block`, `boxed`, `history`), the collector and the way to it (`reclaim`, `limbo`), the thread's context, the steps of the protocol that touch
-//! nodes (`commit`, `read`, `snapshot`), and the typed face (`tvar`, `read_tx`).
+//! (`bits`, `block`, `array`, `boxed`, `patch`, `history`), the collector and the way to it (`reclaim`, `limbo`), the thread's context, the steps of the protocol that touch
+//! nodes (`commit`, `read`, `snapshot`), and the typed faces (`tvar`, `records`, `read_tx`).
 #![warn(clippy::disallowed_types)]
 
 mod alarm;
+#[allow(unsafe_code)]
+mod array;
 #[allow(unsafe_code)]
 mod bits;
 #[allow(unsafe_code)]
@@ -96,6 +98,8 @@ mod mutant;
 mod nest;
 mod options;
 #[allow(unsafe_code)]
+mod patch;
+#[allow(unsafe_code)]
 mod pool;
 mod priority;
 #[allow(unsafe_code)]
@@ -105,6 +109,8 @@ mod read_tx;
 #[allow(unsafe_code)]
 mod reclaim;
 mod record;
+#[allow(unsafe_code)]
+mod records;
 mod run;
 mod shield;
 mod sight;
@@ -132,6 +138,7 @@ pub use options::{Stopped, Transaction, TryStopped};
 #[doc(hidden)]
 pub use priority::let_models_claim_after;
 pub use read_tx::{ReadTx, Ref};
+pub use records::TRecords;
 pub use run::{
     after_attempt, atomically, forbid_in_transaction, in_transaction, snapshot, try_atomically,
 };

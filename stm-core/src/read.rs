@@ -31,7 +31,7 @@
 //!
 //! Clock and words are loaded `SeqCst`: two floating readers must agree on the order of two independent writers.
 
-use crate::block::{FormHint, Look, Pinned, Seen};
+use crate::block::{Field, FormHint, Look, Pinned, Seen};
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
 use crate::contention::{Limit, Patience, Waiting};
@@ -64,7 +64,7 @@ pub(crate) enum Sample<'t> {
 
 /// Word, value, word for the inline form; word and a dereference for the boxed one.
 #[inline(always)]
-pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
+pub(crate) fn sample<'t>(block: Pinned, field: Field, hint: FormHint) -> Sample<'t> {
     let look = block.look();
     let look = if mutant!("M8") && !look.word().is_inline() {
         look.settled()
@@ -77,7 +77,7 @@ pub(crate) fn sample<'t>(block: Pinned, hint: FormHint) -> Sample<'t> {
     if hint == FormHint::Unknown && !look.word().is_inline() {
         return Sample::Whole(look, Seen::node(look.word().node()));
     }
-    let bits = block.get().load_bits();
+    let bits = block.load_bits(field);
     if mutant!("M10") || block.get().word().sample_again() == look.word() {
         Sample::Whole(look, Seen::Bits(bits))
     } else {
@@ -97,7 +97,7 @@ pub(crate) fn sample_patiently<'t>(block: Pinned, origin: Origin) -> (Look, Seen
             let look = block.look().settled();
             return (look, Seen::node(look.word().node()));
         }
-        match sample(block, FormHint::Unknown) {
+        match sample(block, Field::VALUE, FormHint::Unknown) {
             Sample::Whole(look, seen) => return (look, seen),
             Sample::Busy => waiting.sit_out(block, origin),
         }
@@ -108,21 +108,80 @@ impl<'t> Tx<'t> {
     /// The value of `block` as this transaction sees it: its own pending write, or what was published.
     #[inline(always)]
     pub(crate) fn see(&mut self, block: Pinned, hint: FormHint) -> Result<Seen<'t>, Control> {
-        // No update attempt, or perhaps an own write: the long way sorts that out.
-        if !self.log.writes.may_contain(block)
-            && let Sample::Whole(look, seen) = sample(block, hint)
-        {
-            if self.log.reads.ends_with(block, look) {
-                // Read again at once, as in "check the balance, then modify it", and unchanged: nothing new was seen.
-                return Ok(seen);
-            }
-            if look.version_by(hint) <= self.rv || self.float() {
-                self.log.reads.push(block, look);
-                record::read(block, look.word(), seen);
-                return Ok(seen);
+        self.see_field(block, Field::VALUE, hint)
+    }
+
+    /// Some words of a record as this transaction sees them, by one look where that will do.
+    #[inline(always)]
+    pub(crate) fn see_words<const M: usize>(
+        &mut self,
+        record: Pinned,
+        first: usize,
+    ) -> Result<[u64; M], Control> {
+        let look = record.look();
+        if !self.log.writes.may_contain(record) && !look.word().is_locked() {
+            let words = std::array::from_fn(|at| record.load_bits(Field::of_record(first + at)));
+            let whole = mutant!("M10") || record.get().word().sample_again() == look.word();
+            let first = Seen::Bits(0);
+            if whole && self.may_rest_on(record, Field::of_record(0), look, first, FormHint::Inline)
+            {
+                return Ok(words);
             }
         }
-        self.see_otherwise(block)
+        self.see_words_otherwise(record, first)
+    }
+
+    #[inline(never)]
+    fn see_words_otherwise<const M: usize>(
+        &mut self,
+        record: Pinned,
+        first: usize,
+    ) -> Result<[u64; M], Control> {
+        let mut words = [0; M];
+        for (at, word) in words.iter_mut().enumerate() {
+            let field = Field::of_record(first + at);
+            *word = self.see_field(record, field, FormHint::Inline)?.bits();
+        }
+        Ok(words)
+    }
+
+    /// Enters a read into the log, unless that takes more than a moment: whether it did.
+    #[inline(always)]
+    fn may_rest_on(
+        &mut self,
+        block: Pinned,
+        field: Field,
+        look: Look,
+        seen: Seen<'_>,
+        hint: FormHint,
+    ) -> bool {
+        if self.log.reads.ends_with(block, look) {
+            // Read again at once, as in "check the balance, then modify it", and unchanged: nothing new was seen.
+            return true;
+        }
+        if look.version_by(hint) <= self.rv || self.float() {
+            self.log.reads.push(block, look);
+            record::read(block, field, look.word(), seen);
+            return true;
+        }
+        false
+    }
+
+    #[inline(always)]
+    fn see_field(
+        &mut self,
+        block: Pinned,
+        field: Field,
+        hint: FormHint,
+    ) -> Result<Seen<'t>, Control> {
+        // No update attempt, or perhaps an own write: the long way sorts that out.
+        if !self.log.writes.may_contain(block)
+            && let Sample::Whole(look, seen) = sample(block, field, hint)
+            && self.may_rest_on(block, field, look, seen, hint)
+        {
+            return Ok(seen);
+        }
+        self.see_otherwise(block, field)
     }
 
     /// The short case of floating: few earlier reads, all unchanged. Anything else is left to the long way.
@@ -135,15 +194,18 @@ impl<'t> Tx<'t> {
 
     /// Every other way to read.
     #[inline(never)]
-    fn see_otherwise(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+    fn see_otherwise(&mut self, block: Pinned, field: Field) -> Result<Seen<'t>, Control> {
         match self.mode {
             Mode::Doomed => Err(Control::CONFLICT),
             Mode::Decided => self.refuse_when_decided(),
-            Mode::Snapshot => self.see_as_of(block),
+            Mode::Snapshot => self.see_as_of(block, field),
             Mode::Update => match self.log.writes.find(block) {
-                Some(at) => Ok(Seen::pending(self.log.writes.pending(at))),
+                Some(at) => match Seen::pending_field(self.log.writes.pending(at), field) {
+                    Some(seen) => Ok(seen),
+                    None => self.see_published(block, field),
+                },
                 None if self.log.commutes.touches(block) => self.see_after_commute(block),
-                None => self.see_published(block),
+                None => self.see_published(block, field),
             },
         }
     }
@@ -151,7 +213,7 @@ impl<'t> Tx<'t> {
     /// A read of what was left to functions: they are applied now, to a value that is read like any other.
     #[cold]
     fn see_after_commute(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
-        let published = self.see_published(block)?;
+        let published = self.see_published(block, Field::VALUE)?;
         let made = self.shielded(|tx| {
             let Log {
                 writes, commutes, ..
@@ -163,7 +225,7 @@ impl<'t> Tx<'t> {
         Ok(Seen::pending(&made))
     }
 
-    fn see_published(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+    fn see_published(&mut self, block: Pinned, field: Field) -> Result<Seen<'t>, Control> {
         let Log { reads, holder, .. } = &mut *self.log;
         if let Some(holder) = holder
             && !mutant!("M20a")
@@ -174,7 +236,7 @@ impl<'t> Tx<'t> {
         let limit = Limit::of_attempt(holder.as_ref());
         let mut waiting = Waiting::up_to(limit);
         loop {
-            let Sample::Whole(look, seen) = sample(block, FormHint::Unknown) else {
+            let Sample::Whole(look, seen) = sample(block, field, FormHint::Unknown) else {
                 match waiting.round(block) {
                     Patience::Left => {}
                     Patience::Spent => return self.fail_reading(Cause::ReadLocked, block),
@@ -195,7 +257,7 @@ impl<'t> Tx<'t> {
             }
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
-                record::read(block, look.word(), seen);
+                record::read(block, field, look.word(), seen);
                 return Ok(seen);
             }
             if self.log.reads.len() < FLOAT_MAX {
@@ -203,10 +265,10 @@ impl<'t> Tx<'t> {
                 match self.reads_hold(limit) {
                     Ok(()) => {
                         self.log.reads.push(block, look);
-                        record::read(block, look.word(), seen);
+                        record::read(block, field, look.word(), seen);
                         return Ok(seen);
                     }
-                    Err(failure) => return self.convert_and_see(failure, block),
+                    Err(failure) => return self.convert_and_see(failure, block, field),
                 }
             }
             let now = clock().advance_to(look.version());
@@ -221,7 +283,7 @@ impl<'t> Tx<'t> {
                         return Ok(seen);
                     }
                 }
-                Err(failure) => return self.convert_and_see(failure, block),
+                Err(failure) => return self.convert_and_see(failure, block, field),
             }
         }
     }
@@ -243,12 +305,17 @@ impl<'t> Tx<'t> {
     }
 
     #[cold]
-    fn convert_and_see(&mut self, failure: Failure, block: Pinned) -> Result<Seen<'t>, Control> {
+    fn convert_and_see(
+        &mut self,
+        failure: Failure,
+        block: Pinned,
+        field: Field,
+    ) -> Result<Seen<'t>, Control> {
         match self.convert() {
             Ok(()) => {
                 // To blame, should the body turn out to write.
                 self.log.blamed = Some(failure.over);
-                self.see_as_of(block)
+                self.see_as_of(block, field)
             }
             Err(snapshot::CannotConvert) => self.fail_reading(failure.cause, failure.over),
         }
@@ -280,12 +347,12 @@ impl<'t> Tx<'t> {
 
     /// A read after the attempt has become a snapshot. Still logged: `retry` waits on what was read.
     #[cold]
-    fn see_as_of(&mut self, block: Pinned) -> Result<Seen<'t>, Control> {
+    fn see_as_of(&mut self, block: Pinned, field: Field) -> Result<Seen<'t>, Control> {
         // SAFETY: this transaction's snapshot time satisfies what the function asks (`convert`, `Tx::begin`).
-        match unsafe { snapshot::read_as_of(block, self.rv, self.sleeps()) } {
+        match unsafe { snapshot::read_as_of(block, field, self.rv, self.sleeps()) } {
             AsOf::Newest(look, seen) => {
                 self.log.reads.push(block, look);
-                record::read(block, look.word(), seen);
+                record::read(block, field, look.word(), seen);
                 Ok(seen)
             }
             AsOf::Older(seen) => {
@@ -296,9 +363,9 @@ impl<'t> Tx<'t> {
             AsOf::InHistory if self.is_tracked() || mutant!("M17") => {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
-                let (version, bits) = unsafe { history::saved_at(block, self.rv) };
-                record::read_saved(block, version, bits);
-                Ok(Seen::Bits(bits))
+                let saved = unsafe { history::saved_at(block, self.rv) };
+                record::read_saved(block, saved.version(), saved.content());
+                Ok(Seen::Bits(saved.bits(field)))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
             AsOf::Undecided(undecided) => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::block::{FormHint, Pinned, Seen};
+use crate::block::{Field, FormHint, Pinned, Seen};
 use crate::boxed::Node;
 use crate::cause::Control;
 use crate::snapshot::Snapshot;
@@ -129,6 +129,14 @@ pub(crate) mod sealed {
         #[doc(hidden)]
         fn access_for_ref(&mut self, block: ForAccess) -> Result<RawSeen, Control>;
 
+        /// Words of a record.
+        #[doc(hidden)]
+        fn access_words<const M: usize>(
+            &mut self,
+            record: ForAccess,
+            first: usize,
+        ) -> Result<[u64; M], Control>;
+
         /// Runs a user's `Clone`.
         #[doc(hidden)]
         fn run_user_code<R>(&mut self, f: impl FnOnce() -> R) -> R;
@@ -172,6 +180,15 @@ impl sealed::Access for Tx<'_> {
     }
 
     #[inline(always)]
+    fn access_words<const M: usize>(
+        &mut self,
+        record: sealed::ForAccess,
+        first: usize,
+    ) -> Result<[u64; M], Control> {
+        self.see_words(record.0, first)
+    }
+
+    #[inline(always)]
     fn run_user_code<R>(&mut self, f: impl FnOnce() -> R) -> R {
         self.shielded(|_| f())
     }
@@ -184,11 +201,21 @@ impl sealed::Access for Snapshot<'_> {
         block: sealed::ForAccess,
         _hint: sealed::Hint,
     ) -> Result<sealed::RawSeen, Control> {
-        Ok(erase(self.see(block.0)))
+        Ok(erase(self.see(block.0, Field::VALUE)))
     }
 
     fn access_for_ref(&mut self, block: sealed::ForAccess) -> Result<sealed::RawSeen, Control> {
-        Ok(erase(self.see(block.0)))
+        Ok(erase(self.see(block.0, Field::VALUE)))
+    }
+
+    fn access_words<const M: usize>(
+        &mut self,
+        record: sealed::ForAccess,
+        first: usize,
+    ) -> Result<[u64; M], Control> {
+        // All as of one moment, so one after the other.
+        let word = |at| self.see(record.0, Field::of_record(first + at)).bits();
+        Ok(std::array::from_fn(word))
     }
 
     #[inline(always)]

@@ -40,7 +40,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::block::{Look, Pinned, Seen};
+use crate::block::{Field, Look, Pinned, Seen};
 use crate::cause::Control;
 use crate::clock::{Ticket, Time, clock};
 use crate::contention::Waiting;
@@ -74,13 +74,18 @@ pub(crate) enum Sleeps {
     BetweenAttempts,
 }
 
-/// Reads `block` as of `s`, waiting where a commit is under way.
+/// Reads `field` of `block` as of `s`, waiting where a commit is under way.
 ///
 /// # Safety
 ///
 /// `s` is greater than a time that the clock showed after the pin was taken, and the clock has reached `s`.
 #[inline]
-pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time, sleeps: Sleeps) -> AsOf<'t> {
+pub(crate) unsafe fn read_as_of<'t>(
+    block: Pinned,
+    field: Field,
+    s: Time,
+    sleeps: Sleeps,
+) -> AsOf<'t> {
     let mut waiting = Waiting::default();
     loop {
         let look = block.look();
@@ -95,7 +100,7 @@ pub(crate) unsafe fn read_as_of<'t>(block: Pinned, s: Time, sleeps: Sleeps) -> A
             if !look.word().is_inline() {
                 return AsOf::Newest(look, Seen::node(look.word().node()));
             }
-            let bits = block.get().load_bits();
+            let bits = block.load_bits(field);
             if mutant!("M10") || block.get().word().sample_again().same_value(look.word()) {
                 return AsOf::Newest(look, Seen::Bits(bits));
             }
@@ -140,11 +145,11 @@ impl<'t> Snapshot<'t> {
     }
 
     #[inline(always)]
-    pub(crate) fn see(&mut self, block: Pinned) -> Seen<'t> {
+    pub(crate) fn see(&mut self, block: Pinned, field: Field) -> Seen<'t> {
         // SAFETY: K3, a ticket's time is greater than every time shown before; the pin is older than the ticket.
-        match unsafe { read_as_of(block, self.time, Sleeps::Inside(self.origin)) } {
+        match unsafe { read_as_of(block, field, self.time, Sleeps::Inside(self.origin)) } {
             AsOf::Newest(look, seen) => {
-                record::read(block, look.word(), seen);
+                record::read(block, field, look.word(), seen);
                 seen
             }
             AsOf::Older(seen) => {
@@ -153,9 +158,9 @@ impl<'t> Snapshot<'t> {
             }
             AsOf::InHistory => {
                 // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
-                let (version, bits) = unsafe { history::saved_at(block, self.time) };
-                record::read_saved(block, version, bits);
-                Seen::Bits(bits)
+                let saved = unsafe { history::saved_at(block, self.time) };
+                record::read_saved(block, saved.version(), saved.content());
+                Seen::Bits(saved.bits(field))
             }
             AsOf::Undecided(_) => unreachable!("it sleeps inside"),
         }
@@ -220,7 +225,7 @@ impl Tx<'_> {
 /// Whether `read` is what a snapshot at `s` would have read. An inline value must still be current.
 fn is_newest_at(read: &Read, s: Time, sleeps: Sleeps) -> bool {
     // SAFETY: `s` is above the attempt's begin, which was loaded after the pin, and the clock has reached `s`.
-    match unsafe { read_as_of(read.block, s, sleeps) } {
+    match unsafe { read_as_of(read.block, Field::VALUE, s, sleeps) } {
         AsOf::Newest(look, _) => look.word().same_value(read.seen()),
         AsOf::Older(Seen::Node(node, _)) => node == read.seen().node(),
         AsOf::Older(Seen::Bits(_)) | AsOf::InHistory | AsOf::Undecided(_) => false,

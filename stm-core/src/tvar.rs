@@ -12,7 +12,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::bits;
-use crate::block::{BlockHandle, FormHint, Pinned, Seen};
+use crate::block::{BlockHandle, Field, FormHint, Pinned, Seen};
 use crate::boxed::{Node, NodeHeader, Pending};
 use crate::cause::Cause;
 use crate::commit::{Alone, commit, commit_alone};
@@ -605,7 +605,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         &self,
         _pin: &Pin,
         origin: Origin,
-        note: impl Fn(Pinned, Word, Seen<'_>),
+        note: impl Fn(Pinned, Field, Word, Seen<'_>),
     ) -> (Read, T)
     where
         T: Clone,
@@ -613,7 +613,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
         // SAFETY: pinned, and used under that pin only.
         let block = unsafe { self.handle.pinned() };
         let (look, seen) = read::sample_patiently(block, origin);
-        note(block, look.word(), seen);
+        note(block, Field::VALUE, look.word(), seen);
         // SAFETY: V1; alive by the pin.
         (Read::new(block, look), unsafe { clone_seen(seen) })
     }

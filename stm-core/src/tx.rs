@@ -36,6 +36,7 @@ use crate::clock::{Ticket, Time, clock};
 use crate::commit;
 use crate::log::Log;
 use crate::mutant::{self, mutant, total_order};
+use crate::patch::Patch;
 use crate::priority::Holder;
 use crate::reclaim::Pin;
 use crate::wait::{Register, Registration, Waiter};
@@ -253,6 +254,31 @@ impl<'t> Tx<'t> {
             return Ok(());
         }
         self.refuse(pending)
+    }
+
+    /// Makes `values` the pending values of the words of a record from `first` on.
+    ///
+    /// # Safety
+    ///
+    /// `record` has `N` words (Q1).
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    pub(crate) unsafe fn stage_words<const N: usize, const M: usize>(
+        &mut self,
+        record: Pinned,
+        first: usize,
+        values: [u64; M],
+    ) -> Result<(), Control> {
+        let last_read = self.log.reads.last_if(record);
+        if !self.log.writes.may_contain(record) {
+            let patch = Patch::<N>::pending(first, values);
+            self.log.writes.stage_first(record, patch, last_read);
+            return Ok(());
+        }
+        self.check_writable()?;
+        // SAFETY: the caller's promise.
+        unsafe { (self.log.writes).stage_words::<N, M>(record, first, values, last_read) };
+        Ok(())
     }
 
     #[cold]

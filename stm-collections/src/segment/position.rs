@@ -86,6 +86,12 @@ impl Count {
     /// More elements than fit into any memory, and few enough that counts do not lap each other.
     pub(crate) const MANY: u64 = 1 << 57;
 
+    /// A word that says so, and is not 0.
+    #[inline(always)]
+    pub(super) const fn stamp(self) -> u64 {
+        self.0 | 1
+    }
+
     /// How many times a stretch of so many elements has gone by: the same for all counts of one stretch.
     pub(super) fn stretch(self, of: usize) -> usize {
         (self.0 >> INDEX_BITS) as usize / of

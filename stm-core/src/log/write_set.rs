@@ -31,6 +31,7 @@ use super::{Commutes, Function, Read};
 use crate::block::{Pinned, Seen};
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::mutant::mutant;
+use crate::patch::Patch;
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
@@ -221,6 +222,32 @@ impl WriteSet {
                 ..self.entries[at]
             });
         }
+    }
+
+    /// Makes `values` the pending values of the words of a record from `first` on, which may have an entry.
+    ///
+    /// # Safety
+    ///
+    /// `record` has `N` words (Q1).
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn stage_words<const N: usize, const M: usize>(
+        &mut self,
+        record: Pinned,
+        first: usize,
+        values: [u64; M],
+        last_read: u32,
+    ) {
+        let Some(at) = self.find(record) else {
+            return self.stage_first(record, Patch::<N>::pending(first, values), last_read);
+        };
+        // SAFETY: Q1 by the caller's promise, Q2: no `Ref` is ever given to a patch.
+        let patch = unsafe { Patch::<N>::of(self.entries[at].pending) };
+        if self.changeable(at) {
+            return patch.set(first, values);
+        }
+        let mut newer = patch.clone();
+        newer.set(first, values);
+        self.stage_again(record, Pending::boxed(newer), last_read);
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::block::{Pinned, Seen};
+use crate::block::{Field, Pinned, Seen};
 use crate::cause::Cause;
 use crate::clock::Time;
 use crate::error::Stm;
@@ -44,7 +44,7 @@ impl Single {
 pub(crate) fn begin(_: &mut CallId, _: u32, _: &'static str) {}
 
 #[inline(always)]
-pub(crate) fn read(_: Pinned, _: Word, _: Seen<'_>) {}
+pub(crate) fn read(_: Pinned, _: Field, _: Word, _: Seen<'_>) {}
 
 #[inline(always)]
 pub(crate) fn read_replaced(_: Pinned, _: Seen<'_>) {}
@@ -53,7 +53,7 @@ pub(crate) fn read_replaced(_: Pinned, _: Seen<'_>) {}
 pub(crate) fn read_saved(_: Pinned, _: Time, _: u64) {}
 
 #[inline(always)]
-pub(crate) fn no_read(_: Pinned, _: Word, _: Seen<'_>) {}
+pub(crate) fn no_read(_: Pinned, _: Field, _: Word, _: Seen<'_>) {}
 
 #[inline(always)]
 pub(crate) fn publishes(_: &Write, _: Word, _: Word) {}

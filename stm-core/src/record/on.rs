@@ -7,7 +7,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::block::{Pinned, Seen};
+use crate::block::{Field, Pinned, Seen};
 use crate::boxed::PendingView;
 use crate::cause::Cause;
 use crate::clock::Time;
@@ -221,8 +221,11 @@ fn id_of_var(block: Pinned) -> VarId {
     VarId(block.get().serial().number())
 }
 
-/// The name of a published value, and what can be seen of it.
-fn id_of_value(word: Word, seen: Seen<'_>) -> (ValueId, u64) {
+/// The name of a published value, and what can be seen of it. Of a record, each publication is as good as its words.
+fn id_of_value(field: Field, word: Word, seen: Seen<'_>) -> (ValueId, u64) {
+    if field.index().is_some() {
+        return (ValueId::of_word(word), word.publication());
+    }
     match seen {
         Seen::Bits(bits) => (ValueId::of_word(word), bits),
         Seen::Node(node, _) => {
@@ -237,14 +240,14 @@ fn note_read(block: Pinned, read: RawRead) {
 }
 
 /// The body is given the value that `word` published.
-pub(crate) fn read(block: Pinned, word: Word, seen: Seen<'_>) {
-    let (value, content) = id_of_value(word, seen);
+pub(crate) fn read(block: Pinned, field: Field, word: Word, seen: Seen<'_>) {
+    let (value, content) = id_of_value(field, word, seen);
     note_read(block, RawRead::Value { value, content });
 }
 
 /// The body is given a boxed value that has been replaced since.
 pub(crate) fn read_replaced(block: Pinned, seen: Seen<'_>) {
-    read(block, Word::inline_initial(), seen);
+    read(block, Field::VALUE, Word::inline_initial(), seen);
 }
 
 /// The body is given an inline value that a commit saved: the last one of its version (H1).
@@ -253,12 +256,18 @@ pub(crate) fn read_saved(block: Pinned, version: Time, content: u64) {
 }
 
 /// A look that the transaction does not rest on.
-pub(crate) fn no_read(_: Pinned, _: Word, _: Seen<'_>) {}
+pub(crate) fn no_read(_: Pinned, _: Field, _: Word, _: Seen<'_>) {}
 
 /// The commit stores `word` where it had found `replaced`.
 pub(crate) fn publishes(write: &Write, replaced: Word, word: Word) {
     let variable = id_of_var(write.block);
-    let (value, content) = id_of_value(word, Seen::pending(&write.pending));
+    let patches = replaced.is_inline() && write.pending.is_boxed();
+    let field = if patches {
+        Field::of_record(0)
+    } else {
+        Field::VALUE
+    };
+    let (value, content) = id_of_value(field, word, Seen::pending(&write.pending));
     let replaces = if replaced.is_inline() {
         ValueId::of_word(replaced)
     } else {

@@ -1,0 +1,191 @@
+//! Arrays of records: blocks side by side in one allocation, each with words of its own behind it.
+//!
+//! # Picture
+//!
+//! ```text
+//!  Head                   Record 0                                   Record 1
+//! ┌───────────────────┐  ┌──────┬───┬──────────┬─────────┬────────┐  ┌──────┬─ ..
+//! │ count  len  free  │  │ word │   │ distance │ history │ words  │  │ word │
+//! └───────────────────┘  └──────┴───┴──────────┴─────────┴────────┘  └──────┴─ ..
+//!           ◀───────────────────────── distance
+//! ```
+//!
+//! The way to a record is an addition: no pointer is loaded but the handle's, and no node lies between a record and its words.
+//!
+//! # Invariants
+//!
+//! - A1  A head is followed by `len` records of the size that its `free` was made for, all initialised. All of it is one
+//!   allocation, which goes through the collector after the last handle went (S1).
+//! - A2  Every pointer to a record is made from one to the head, and may be used for the whole allocation (S4 goes back from it).
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use crate::block::{self, Block, Field, Pinned};
+use crate::context;
+use crate::sync::{AtomicU64, AtomicUsize};
+
+/// What the array has but once. Aligned to a cache line, so that records which fill lines do not straddle them.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Head {
+    count: AtomicUsize,
+    len: usize,
+    free: unsafe fn(NonNull<Head>),
+}
+
+impl Head {
+    pub(crate) fn count(&self) -> &AtomicUsize {
+        &self.count
+    }
+}
+
+#[repr(C, align(16))]
+struct Record<const N: usize> {
+    block: Block,
+    words: [AtomicU64; N],
+}
+
+impl<const N: usize> Record<N> {
+    /// So many words have each a bit in a patch.
+    const FITS: () = assert!(N > 0 && N <= 64, "a record has 1 to 64 words");
+
+    const fn distance(index: usize) -> usize {
+        size_of::<Head>() + index * size_of::<Self>()
+    }
+
+    /// `None` if there is no memory that large.
+    fn layout(len: usize) -> Option<Layout> {
+        let records = Layout::array::<Self>(len).ok()?;
+        let (layout, start) = Layout::new::<Head>().extend(records).ok()?;
+        debug_assert_eq!(start, Self::distance(0));
+        Some(layout.pad_to_align())
+    }
+}
+
+/// A counted handle to an array of records with `N` words.
+pub(crate) struct Array<const N: usize>(NonNull<Head>);
+
+// SAFETY: a head and records are atomics and what never changes.
+unsafe impl<const N: usize> Send for Array<N> {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Sync for Array<N> {}
+
+impl<const N: usize> Array<N> {
+    /// `len` records of zeros.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory that large.
+    pub(crate) fn new(len: usize) -> Self {
+        const { Record::<N>::FITS }
+        const { assert!(Field::of_record(0).offset() == std::mem::offset_of!(Record<N>, words)) }
+        let layout = Record::<N>::layout(len)
+            .unwrap_or_else(|| panic!("capacity overflow: {len} records of {N} words"));
+        // SAFETY: the head alone has a size.
+        let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let head: NonNull<Head> = memory.cast();
+        // SAFETY: fresh memory of the layout that A1 asks for; nobody else knows it.
+        unsafe {
+            head.write(Head {
+                count: AtomicUsize::new(1),
+                len,
+                free: free::<N>,
+            });
+            for index in 0..len {
+                let distance = Record::<N>::distance(index);
+                head.byte_add(distance).cast().write(Record::<N> {
+                    block: Block::of_record(distance),
+                    words: std::array::from_fn(|_| AtomicU64::new(0)),
+                });
+            }
+        }
+        Self(head)
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: this handle keeps it alive.
+        unsafe { self.0.as_ref() }.len
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        self.0.addr().get()
+    }
+
+    /// A record as a log entry.
+    ///
+    /// # Panics
+    ///
+    /// If there is none with that index.
+    ///
+    /// # Safety
+    ///
+    /// The thread is pinned, and the result is not used after it unpins (S1).
+    #[inline(always)]
+    pub(crate) unsafe fn pinned(&self, index: usize) -> Pinned {
+        let len = self.len();
+        assert!(index < len, "there is no record {index} among {len}");
+        // SAFETY: A1, A2; the rest is the caller's promise.
+        unsafe { Pinned::record(self.0.byte_add(Record::<N>::distance(index)).cast()) }
+    }
+}
+
+impl<const N: usize> Clone for Array<N> {
+    fn clone(&self) -> Self {
+        // SAFETY: this handle keeps it alive.
+        block::add_handle(&unsafe { self.0.as_ref() }.count);
+        Self(self.0)
+    }
+}
+
+impl<const N: usize> Drop for Array<N> {
+    fn drop(&mut self) {
+        // SAFETY: this handle is one of those that are counted.
+        unsafe { release(self.0) }
+    }
+}
+
+/// Gives up a counted handle.
+///
+/// # Safety
+///
+/// It is counted, and not used any more.
+pub(crate) unsafe fn release(head: NonNull<Head>) {
+    // SAFETY: alive by the handle, up to here.
+    let (last, free) = unsafe {
+        let head = head.as_ref();
+        let free = head.free;
+        (block::remove_handle(&head.count), free)
+    };
+    if last {
+        context::with(|ctx| {
+            // SAFETY: S1, the count is zero, so threads that pin from now on have no way to the records.
+            unsafe { ctx.pin().retire(move || free(head)) };
+        });
+    }
+}
+
+/// Frees an array.
+///
+/// # Safety
+///
+/// It was made by [`Array::<N>::new`], no handle is left, and no thread that was pinned when the last one went is pinned any
+/// more (S1).
+unsafe fn free<const N: usize>(head: NonNull<Head>) {
+    // SAFETY: A1, and nobody else can reach it.
+    unsafe {
+        let len = head.as_ref().len;
+        for index in 0..len {
+            let distance = Record::<N>::distance(index);
+            let record = head.byte_add(distance).cast::<Record<N>>();
+            record.as_ref().block.forget_known();
+            record.drop_in_place();
+        }
+        head.drop_in_place();
+        let layout = Record::<N>::layout(len).expect("it was allocated");
+        dealloc(head.as_ptr().cast(), layout);
+    }
+}

@@ -1,0 +1,124 @@
+//! What a transaction has written to a record: some of its words.
+//!
+//! # The problem, and the idea
+//!
+//! A pending value is one word or a node. Of a record, a transaction writes a word here and a word there, and should not have to
+//! read, copy and publish the others. So what is pending is a *patch*: a node with room for all words, and a bit for each that
+//! counts. It is never published. The commit stores its words into the record, under the record's lock, and frees it.
+//!
+//! To the write set a patch is a boxed value like any other: it is owned, shadowed, undone and dropped in the same way.
+//!
+//! # Invariants
+//!
+//! - Q1  A block whose word is inline has a pending node only if it is a record, and then the node is a `Node<Patch<N>>` with
+//!   the record's `N`, which is in its `len`.
+//! - Q2  A patch is changed by its own attempt only, and never reached by others: it is freed as soon as it has been applied.
+
+use crate::block::{Field, Pinned};
+use crate::boxed::{Node, NodeHeader, Pending};
+
+/// All fields of a node with a patch but the words lie where they do for every `N`, and the words begin there.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub(crate) struct Patch<const N: usize> {
+    /// A bit for each word that was written.
+    written: u64,
+    len: usize,
+    words: [u64; N],
+}
+
+impl<const N: usize> Patch<N> {
+    /// One that writes `values` to the words from `first` on.
+    #[inline(always)]
+    pub(crate) fn pending<const M: usize>(first: usize, values: [u64; M]) -> Pending {
+        Pending::boxed_by(|| {
+            let mut patch = Self {
+                written: 0,
+                len: N,
+                words: [0; N],
+            };
+            patch.set(first, values);
+            patch
+        })
+    }
+
+    /// Writes `values` to the words from `first` on, too.
+    #[inline(always)]
+    pub(crate) fn set<const M: usize>(&mut self, first: usize, values: [u64; M]) {
+        const { assert!(M > 0 && M <= 64) }
+        self.words[first..first + M].copy_from_slice(&values);
+        self.written |= u64::MAX >> (64 - M) << first;
+    }
+
+    /// What `pending` is: a patch of a record with so many words.
+    ///
+    /// # Safety
+    ///
+    /// Q1, with this `N`; the attempt that owns it has not ended, and nothing else refers to it.
+    #[inline(always)]
+    pub(crate) unsafe fn of<'p>(pending: Pending) -> &'p mut Self {
+        // SAFETY: the caller's promise.
+        unsafe { &mut (*pending.plain_node().cast::<Node<Self>>()).value }
+    }
+}
+
+/// What all patches have in common.
+type AnyPatch = Patch<0>;
+
+/// Where the patch in `node` is, and where its words begin.
+///
+/// # Safety
+///
+/// `node` holds a patch and is alive.
+unsafe fn parts(node: *mut NodeHeader) -> (*mut AnyPatch, *mut u64) {
+    // SAFETY: computes addresses within the node (`repr(C)`).
+    unsafe {
+        let patch = &raw mut (*node.cast::<Node<AnyPatch>>()).value;
+        (patch, (&raw mut (*patch).words).cast())
+    }
+}
+
+/// The word that the patch in `node` writes to `index`, if it writes that.
+///
+/// # Safety
+///
+/// Q1, and the attempt that owns it has not ended.
+pub(crate) unsafe fn written(node: *mut NodeHeader, index: usize) -> Option<u64> {
+    // SAFETY: the caller's promise; a bit is set for words that are there only.
+    unsafe {
+        let (patch, words) = parts(node);
+        ((*patch).written >> index & 1 != 0).then(|| *words.add(index))
+    }
+}
+
+/// Stores what the patch in `node` writes into the locked record.
+///
+/// # Safety
+///
+/// Q1 for `record`, which the caller has locked.
+#[inline(never)]
+pub(crate) unsafe fn apply(node: *mut NodeHeader, record: Pinned) {
+    // SAFETY: as in `written`.
+    unsafe {
+        let (patch, words) = parts(node);
+        let mut left = (*patch).written;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            record.store_bits(Field::of_record(index), *words.add(index));
+            left &= left - 1;
+        }
+    }
+}
+
+/// The words of the record that the caller has locked, whatever the patch in `node` writes.
+///
+/// # Safety
+///
+/// As [`apply`].
+#[cold]
+pub(crate) unsafe fn words_before(node: *mut NodeHeader, record: Pinned) -> Box<[u64]> {
+    // SAFETY: the caller's promise.
+    let len = unsafe { (*parts(node).0).len };
+    let word = |index| record.own_bits(Field::of_record(index));
+    (0..len).map(word).collect()
+}
