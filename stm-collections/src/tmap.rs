@@ -84,6 +84,7 @@
 
 mod bucket;
 mod directory;
+mod ledger;
 mod table;
 mod upkeep;
 mod view;
@@ -98,7 +99,7 @@ use std::sync::Arc;
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
 use bucket::{Loose, Packed, packs};
-use table::{LARGE, NEVER, Table};
+use table::{LARGE, Plan, Table};
 use view::{Seen, View};
 
 /// A transactional hash map: operations on different keys do not conflict, or hardly ever; `len` and iteration are exact.
@@ -188,8 +189,7 @@ pub struct TMap<K, V, S = RandomState> {
 
 struct Inner<K, V, S> {
     root: Root<K, V>,
-    /// From how many buckets on the table puts keys together.
-    large: u32,
+    plan: Plan,
     hasher: S,
 }
 
@@ -280,17 +280,15 @@ where
 
     /// With a table that puts keys together from `large` buckets on.
     fn with_table(hasher: S, large: u32) -> Self {
-        let (root, large) = if const { packs::<K, V>() } {
-            (Root::Packed(TVar::new(Table::new(large))), large)
+        let (root, plan) = if const { packs::<K, V>() } {
+            let plan = Plan::packed::<K, V>(large);
+            (Root::Packed(TVar::new(Table::new(plan))), plan)
         } else {
-            (Root::Loose(TVar::new(Table::new(NEVER))), NEVER)
+            let plan = Plan::LOOSE;
+            (Root::Loose(TVar::new(Table::new(plan))), plan)
         };
         Self {
-            inner: Arc::new(Inner {
-                root,
-                large,
-                hasher,
-            }),
+            inner: Arc::new(Inner { root, plan, hasher }),
         }
     }
 }
@@ -522,7 +520,7 @@ where
     /// assert_eq!(len, 0);
     /// ```
     pub fn clear(&self, tx: &mut Tx<'_>) -> Stm<()> {
-        with_view!(self, |view| view.clear(tx, self.inner.large))
+        with_view!(self, |view| view.clear(tx, self.inner.plan))
     }
 
     /// How many keys there are, exactly.

@@ -63,8 +63,12 @@ impl<const N: usize> Record<N> {
     }
 }
 
-/// A counted handle to an array of records with `N` words.
-pub(crate) struct Array<const N: usize>(NonNull<Head>);
+/// A counted handle to an array of records with `N` words. It knows their number, so that the head need not be looked at on the way
+/// to one.
+pub(crate) struct Array<const N: usize> {
+    head: NonNull<Head>,
+    len: usize,
+}
 
 // SAFETY: a head and records are atomics and what never changes.
 unsafe impl<const N: usize> Send for Array<N> {}
@@ -102,17 +106,16 @@ impl<const N: usize> Array<N> {
                 });
             }
         }
-        Self(head)
+        Self { head, len }
     }
 
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        // SAFETY: this handle keeps it alive.
-        unsafe { self.0.as_ref() }.len
+        self.len
     }
 
     pub(crate) fn address(&self) -> usize {
-        self.0.addr().get()
+        self.head.addr().get()
     }
 
     /// A record as a log entry.
@@ -126,25 +129,55 @@ impl<const N: usize> Array<N> {
     /// The thread is pinned, and the result is not used after it unpins (S1).
     #[inline(always)]
     pub(crate) unsafe fn pinned(&self, index: usize) -> Pinned {
-        let len = self.len();
+        let len = self.len;
         assert!(index < len, "there is no record {index} among {len}");
         // SAFETY: A1, A2; the rest is the caller's promise.
-        unsafe { Pinned::record(self.0.byte_add(Record::<N>::distance(index)).cast()) }
+        unsafe { Pinned::record(self.head.byte_add(Record::<N>::distance(index)).cast()) }
     }
 }
+
+impl<const N: usize> Array<N> {
+    /// Asks the processor for all cache lines of a record, if there is one of that index. A hint.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, index: usize) {
+        if index >= self.len() {
+            return;
+        }
+        let record = self.head.as_ptr().cast::<u8>();
+        let record = record.wrapping_add(Record::<N>::distance(index));
+        for line in (0..size_of::<Record<N>>()).step_by(LINE) {
+            prefetch(record.wrapping_add(line));
+        }
+    }
+}
+
+/// Bytes of a cache line, where there is a way to ask for one.
+const LINE: usize = 64;
+
+#[cfg(all(target_arch = "x86_64", not(any(loom, shuttle, miri))))]
+#[inline(always)]
+fn prefetch(place: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch of any address is without effect on what the program computes; every x86-64 processor has it.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, shuttle, miri)))))]
+fn prefetch(_: *const u8) {}
 
 impl<const N: usize> Clone for Array<N> {
     fn clone(&self) -> Self {
         // SAFETY: this handle keeps it alive.
-        block::add_handle(&unsafe { self.0.as_ref() }.count);
-        Self(self.0)
+        block::add_handle(&unsafe { self.head.as_ref() }.count);
+        let Self { head, len } = *self;
+        Self { head, len }
     }
 }
 
 impl<const N: usize> Drop for Array<N> {
     fn drop(&mut self) {
         // SAFETY: this handle is one of those that are counted.
-        unsafe { release(self.0) }
+        unsafe { release(self.head) }
     }
 }
 

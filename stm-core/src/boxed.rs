@@ -107,6 +107,21 @@ impl Pending {
         })
     }
 
+    /// The value that `fill` makes in the place that it is given.
+    ///
+    /// # Safety
+    ///
+    /// After `fill` the place holds a `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn boxed_in_place<T>(fill: impl FnOnce(*mut T)) -> Self {
+        let room = begin_node::<T>();
+        // SAFETY: room for a node with its header; with its value it is filled, by the caller's promise.
+        Self::of_node::<T>(unsafe {
+            fill(&raw mut (*room.as_ptr()).value);
+            room.filled().as_ptr().cast()
+        })
+    }
+
     #[inline(always)]
     fn of_node<T>(node: *mut NodeHeader) -> Self {
         Self {

@@ -14,40 +14,50 @@
 //!   the record's `N`, which is in its `len`.
 //! - Q2  A patch is changed by its own attempt only, and never reached by others: it is freed as soon as it has been applied.
 
+use std::mem::MaybeUninit;
+
 use crate::block::{Field, Pinned};
 use crate::boxed::{Node, NodeHeader, Pending};
 
 /// All fields of a node with a patch but the words lie where they do for every `N`, and the words begin there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Patch<const N: usize> {
     /// A bit for each word that was written.
     written: u64,
     len: usize,
-    words: [u64; N],
+    /// Those that were written hold something.
+    words: [MaybeUninit<u64>; N],
 }
 
 impl<const N: usize> Patch<N> {
-    /// One that writes `values` to the words from `first` on.
+    /// One that writes these values to the words with these indices.
     #[inline(always)]
-    pub(crate) fn pending<const M: usize>(first: usize, values: [u64; M]) -> Pending {
-        Pending::boxed_by(|| {
-            let mut patch = Self {
-                written: 0,
-                len: N,
-                words: [0; N],
-            };
-            patch.set(first, values);
-            patch
-        })
+    pub(crate) fn pending<const M: usize>(values: [(usize, u64); M]) -> Pending {
+        let fill = |place: *mut Self| {
+            // SAFETY: a place for a patch; its words need not be filled.
+            unsafe {
+                (&raw mut (*place).written).write(0);
+                (&raw mut (*place).len).write(N);
+                (*place).set(values);
+            }
+        };
+        // SAFETY: just filled.
+        unsafe { Pending::boxed_in_place(fill) }
     }
 
-    /// Writes `values` to the words from `first` on, too.
+    /// A copy, to be changed.
+    pub(crate) fn again(&self) -> Pending {
+        Pending::boxed(*self)
+    }
+
+    /// Writes these values, too.
     #[inline(always)]
-    pub(crate) fn set<const M: usize>(&mut self, first: usize, values: [u64; M]) {
-        const { assert!(M > 0 && M <= 64) }
-        self.words[first..first + M].copy_from_slice(&values);
-        self.written |= u64::MAX >> (64 - M) << first;
+    pub(crate) fn set<const M: usize>(&mut self, values: [(usize, u64); M]) {
+        for (index, value) in values {
+            self.words[index].write(value);
+            self.written |= 1 << index;
+        }
     }
 
     /// What `pending` is: a patch of a record with so many words.

@@ -85,6 +85,26 @@ impl<const N: usize> TRecords<N> {
         self.len() == 0
     }
 
+    /// Has the processor fetch a record of several cache lines at once, and not one after the other as they are read. A hint: it
+    /// reads nothing, and does nothing where there is no such instruction or no such record.
+    ///
+    /// It pays where it is called just before the first of several words in different lines is read, in many records.
+    ///
+    /// ```
+    /// use stm_core::{TRecords, atomically};
+    ///
+    /// let records = TRecords::<20>::new(10);
+    /// let sum = atomically(|tx| {
+    ///     records.prefetch(3);
+    ///     Ok(records.read_word(tx, 3, 0)? + records.read_word(tx, 3, 19)?)
+    /// });
+    /// assert_eq!(sum, 0);
+    /// ```
+    #[inline(always)]
+    pub fn prefetch(&self, record: usize) {
+        self.array.prefetch(record);
+    }
+
     /// All words of a record, as of the transaction's moment, or as it wrote them itself.
     ///
     /// # Errors
@@ -183,9 +203,39 @@ impl<const N: usize> TRecords<N> {
         values: [u64; M],
     ) -> Stm<()> {
         Self::assert_words::<M>(first);
+        self.write_each::<M>(
+            tx,
+            record,
+            std::array::from_fn(|at| (first + at, values[at])),
+        )
+    }
+
+    /// Gives some words of a record new values, each with its index before it, likewise.
+    ///
+    /// # Errors
+    ///
+    /// A conflict. Pass it on with `?`.
+    ///
+    /// ```
+    /// use stm_core::{TRecords, atomically};
+    ///
+    /// let records = TRecords::<3>::new(10);
+    /// atomically(|tx| records.write_each(tx, 3, [(2, 7), (0, 8)]));
+    /// assert_eq!(atomically(|tx| records.read(tx, 3)), [8, 0, 7]);
+    /// ```
+    #[inline(always)]
+    pub fn write_each<const M: usize>(
+        &self,
+        tx: &mut Tx<'_>,
+        record: usize,
+        values: [(usize, u64); M],
+    ) -> Stm<()> {
+        for (word, _) in values {
+            Self::assert_words::<1>(word);
+        }
         let block = self.pinned_by(tx, record);
         // SAFETY: `pinned_by` gives blocks of this array, whose records have `N` words.
-        unsafe { tx.stage_words::<N, M>(block, first, values) }
+        unsafe { tx.stage_words::<N, M>(block, values) }
     }
 
     /// Gives one word of a record a new value, likewise.

@@ -256,7 +256,7 @@ impl<'t> Tx<'t> {
         self.refuse(pending)
     }
 
-    /// Makes `values` the pending values of the words of a record from `first` on.
+    /// Makes `values` pending for the words of a record that they are for.
     ///
     /// # Safety
     ///
@@ -266,18 +266,17 @@ impl<'t> Tx<'t> {
     pub(crate) unsafe fn stage_words<const N: usize, const M: usize>(
         &mut self,
         record: Pinned,
-        first: usize,
-        values: [u64; M],
+        values: [(usize, u64); M],
     ) -> Result<(), Control> {
         let last_read = self.log.reads.last_if(record);
         if !self.log.writes.may_contain(record) {
-            let patch = Patch::<N>::pending(first, values);
+            let patch = Patch::<N>::pending(values);
             self.log.writes.stage_first(record, patch, last_read);
             return Ok(());
         }
         self.check_writable()?;
         // SAFETY: the caller's promise.
-        unsafe { (self.log.writes).stage_words::<N, M>(record, first, values, last_read) };
+        unsafe { (self.log.writes).stage_words::<N, M>(record, values, last_read) };
         Ok(())
     }
 

@@ -31,8 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use smallvec::SmallVec;
 use stm_core::{ReadTx, Stm, TVar};
 
-/// Pairs that a bucket has room for. Eight of two words fill little more than two cache lines.
-const PAIRS: usize = 16;
+use super::ledger::{PAIRS, files};
+use crate::words::to_word;
 
 /// Links that a bucket has room for.
 const LINKS: usize = 4;
@@ -332,8 +332,10 @@ impl<R: Default> Default for Bucket<R> {
 
 /// Where a key is within a bucket.
 pub(super) enum Spot<'a, K, V> {
-    /// Kept together: the pair of this index.
-    Pair(usize),
+    /// Kept together: the pair of this index, and its value.
+    Pair(usize, &'a V),
+    /// Kept together in a record: the place, and the value.
+    Filed(usize, V),
     /// Kept apart; perhaps removed.
     Entry(&'a Entry<K, V>),
     Nowhere,
@@ -346,8 +348,9 @@ impl<R> Bucket<R> {
     where
         R: Rooms<K, V>,
     {
-        if let Some(at) = self.rooms.as_pairs().iter().position(|(key, _)| is_it(key)) {
-            return Spot::Pair(at);
+        let pairs = self.rooms.as_pairs();
+        if let Some(at) = pairs.iter().position(|(key, _)| is_it(key)) {
+            return Spot::Pair(at, &pairs[at].1);
         }
         let mut alike = self.rooms.links().iter().filter(|link| link.hash == hash);
         match alike.find(|link| is_it(&link.entry.key)) {
@@ -366,6 +369,11 @@ pub(super) trait Resident<R>: Sized {
 
     /// A bucket for `all`, and how many entries it has. More than [`Self::ROOM`] come only if splitting cannot part them.
     fn house(all: Vec<Self>) -> (R, usize);
+
+    /// The same in words, if it is to be filed where that is possible.
+    fn words(&self) -> Option<[u64; 2]> {
+        None
+    }
 }
 
 impl<K, V, R: Rooms<K, V>> Resident<R> for Link<K, V> {
@@ -420,5 +428,10 @@ where
         let mut housed = Pairs::of(first);
         pairs.for_each(|pair| housed.push(pair));
         (R::of_pairs(housed), 0)
+    }
+
+    fn words(&self) -> Option<[u64; 2]> {
+        let (key, value) = &self.pair;
+        files::<K, V>().then(|| [to_word(key), to_word(value)])
     }
 }

@@ -35,12 +35,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use stm_core::TVar;
 
+use super::ledger::{Ledger, Ledgers};
+
 /// Numbers have at most this many bits.
 pub(super) const MAX_BITS: u32 = 30;
 
 /// One of the numbers that are multiples of this is counted for all.
 const SAMPLE: u32 = 16;
 
+/// Numbers whose records are made together: 4 KiB.
+const GROUP: usize = 16;
+
+/// These are not filed: a map may have no others.
 const NEAR: u32 = 16;
 const SMALL_LEAF: usize = 1 << 6;
 const FORK_BITS: u32 = 10;
@@ -56,13 +62,23 @@ trait Tree: Default {
 
     fn find(&self, number: u32) -> Option<&TVar<Self::Item>>;
     fn place(&self, number: u32) -> &Place<Self::Item>;
+
+    fn find_ledger(&self, number: u32) -> Option<Ledger<'_>>;
+    fn ledger(&self, number: u32) -> Ledger<'_>;
 }
 
-struct Leaf<T, const N: usize = FORK>([Place<T>; N]);
+struct Leaf<T, const N: usize = FORK> {
+    /// Of [`GROUP`] numbers each. Made when the first of them is to be filed. As many as the largest leaf needs.
+    ledgers: [OnceLock<Ledgers>; FORK / GROUP],
+    places: [Place<T>; N],
+}
 
 impl<T, const N: usize> Default for Leaf<T, N> {
     fn default() -> Self {
-        Self([const { OnceLock::new() }; N])
+        Self {
+            ledgers: [const { OnceLock::new() }; FORK / GROUP],
+            places: [const { OnceLock::new() }; N],
+        }
     }
 }
 
@@ -72,11 +88,25 @@ impl<T, const N: usize> Tree for Leaf<T, N> {
 
     #[inline]
     fn find(&self, number: u32) -> Option<&TVar<T>> {
-        self.0[number as usize % N].get()
+        self.places[number as usize % N].get()
     }
 
     fn place(&self, number: u32) -> &Place<T> {
-        &self.0[number as usize % N]
+        &self.places[number as usize % N]
+    }
+
+    #[inline]
+    fn find_ledger(&self, number: u32) -> Option<Ledger<'_>> {
+        let ledgers = self.ledgers[number as usize % N / GROUP].get()?;
+        let index = number as usize % GROUP;
+        Some(Ledger { ledgers, index })
+    }
+
+    fn ledger(&self, number: u32) -> Ledger<'_> {
+        let group = &self.ledgers[number as usize % N / GROUP];
+        let ledgers = group.get_or_init(|| Ledgers::new(GROUP));
+        let index = number as usize % GROUP;
+        Ledger { ledgers, index }
     }
 }
 
@@ -101,6 +131,17 @@ impl<B: Tree> Tree for Fork<B> {
     fn place(&self, number: u32) -> &Place<B::Item> {
         let branch = self.0[(number >> B::BITS) as usize % FORK].get_or_init(Box::default);
         branch.place(number)
+    }
+
+    #[inline]
+    fn find_ledger(&self, number: u32) -> Option<Ledger<'_>> {
+        let branch = self.0[(number >> B::BITS) as usize % FORK].get()?;
+        branch.find_ledger(number)
+    }
+
+    fn ledger(&self, number: u32) -> Ledger<'_> {
+        let branch = self.0[(number >> B::BITS) as usize % FORK].get_or_init(Box::default);
+        branch.ledger(number)
     }
 }
 
@@ -142,6 +183,37 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
             _ if number < (1 << 10) => self.to_10.get()?.find(number),
             _ if number < (1 << 20) => self.to_20.get()?.find(number),
             _ => self.to_30.get()?.find(number),
+        }
+    }
+
+    /// The record of `number`, if anybody ever needed one near it.
+    #[inline]
+    pub(super) fn find_ledger(&self, number: u32) -> Option<Ledger<'_>> {
+        match number {
+            ..NEAR => None,
+            _ if number < (1 << 6) => self.to_6.get()?.find_ledger(number),
+            _ if number < (1 << 10) => self.to_10.get()?.find_ledger(number),
+            _ if number < (1 << 20) => self.to_20.get()?.find_ledger(number),
+            _ => self.to_30.get()?.find_ledger(number),
+        }
+    }
+
+    /// The record of `number`, made if need be; `None` if there is none for such small numbers.
+    pub(super) fn ledger(&self, number: u32) -> Option<Ledger<'_>> {
+        match number {
+            ..NEAR => None,
+            _ if number < (1 << 6) => Some(self.to_6.get_or_init(Box::default).ledger(number)),
+            _ if number < (1 << 10) => Some(self.to_10.get_or_init(Box::default).ledger(number)),
+            _ if number < (1 << 20) => Some(self.to_20.get_or_init(Box::default).ledger(number)),
+            _ => Some(self.to_30.get_or_init(Box::default).ledger(number)),
+        }
+    }
+
+    /// Counts a bucket that is filed under `number`.
+    pub(super) fn count_filed(&self, number: u32) {
+        // The count is of places.
+        if number.is_multiple_of(SAMPLE) {
+            self.find_or_make(number);
         }
     }
 

@@ -31,10 +31,14 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use smallvec::SmallVec;
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
-use super::bucket::{Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Taken};
+use super::bucket::{
+    Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Spot, Taken,
+};
 use super::directory::{Directory, MAX_BITS};
+use super::ledger::{Added, Header, Ledger, PAIRS, files};
 use super::upkeep::RARELY;
 use crate::tally::Tally;
 
@@ -48,22 +52,98 @@ const fn start(buckets: u32, deeper: u32) -> u32 {
 /// From this number of buckets on, some 5500 keys, splits put keys together. What is kept apart by then is a megabyte or two.
 pub(super) const LARGE: u32 = 2048;
 
-/// For tables that never do.
-pub(super) const NEVER: u32 = u32::MAX;
+/// How a table keeps its keys.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    /// From how many buckets on splits put keys together; beyond all numbers if none ever do.
+    pub(super) large: u32,
+    /// Whether what is together is filed in records: a matter of the types, here so that one need not ask for them.
+    pub(super) files: bool,
+}
+
+impl Plan {
+    pub(super) const LOOSE: Self = Self {
+        large: u32::MAX,
+        files: false,
+    };
+
+    /// Of a table of `K` and `V` that puts keys together from `large` buckets on.
+    pub(super) fn packed<K: 'static, V: 'static>(large: u32) -> Self {
+        let files = files::<K, V>();
+        Self { large, files }
+    }
+}
 
 /// A born bucket as a transaction sees it, and where it is.
 pub(super) struct Home<'a, X: ReadTx, R: 'static> {
     number: u32,
-    var: &'a TVar<Bucket<R>>,
-    pub(super) bucket: X::Ref<Bucket<R>>,
+    depth: u8,
+    pub(super) house: House<'a, X, R>,
+}
+
+pub(super) enum House<'a, X: ReadTx, R: 'static> {
+    Var(&'a TVar<Bucket<R>>, X::Ref<Bucket<R>>),
+    /// It is filed.
+    Ledger(Ledger<'a>, Header),
 }
 
 impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
-    fn depth(&self) -> u8 {
-        self.bucket.depth.get().expect("a home is born")
+    /// The key with this hash for which `is_it` holds.
+    #[inline(always)]
+    pub(super) fn find<K: 'static, V: 'static>(
+        &self,
+        tx: &mut X,
+        hash: u64,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Stm<Spot<'_, K, V>>
+    where
+        R: Rooms<K, V>,
+    {
+        match &self.house {
+            House::Var(_, bucket) => Ok(bucket.find(hash, is_it)),
+            House::Ledger(ledger, header) => {
+                let found = ledger.find(tx, *header, hash, is_it)?;
+                Ok(found.map_or(Spot::Nowhere, |(at, value)| Spot::Filed(at, value)))
+            }
+        }
     }
 
-    /// Changes the pairs, which are there.
+    /// The links, if keys are apart.
+    pub(super) fn links<K: 'static, V: 'static>(&self) -> &[Link<K, V>]
+    where
+        R: Rooms<K, V>,
+    {
+        match &self.house {
+            House::Var(_, bucket) => bucket.rooms.links(),
+            House::Ledger(..) => &[],
+        }
+    }
+
+    /// Shows the pairs that are together.
+    pub(super) fn each_pair<K: 'static, V: 'static>(
+        &self,
+        tx: &mut X,
+        mut visit: impl FnMut(&K, &V),
+    ) -> Stm<()>
+    where
+        R: Rooms<K, V>,
+    {
+        match &self.house {
+            House::Var(_, bucket) => {
+                for (key, value) in bucket.rooms.as_pairs() {
+                    visit(key, value);
+                }
+            }
+            House::Ledger(ledger, header) => {
+                for (_, (key, value)) in ledger.pairs(tx, *header)? {
+                    visit(&key, &value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the pairs in a variable, of which the transaction has seen one.
     #[inline]
     pub(super) fn update<K, V, T>(
         &self,
@@ -73,21 +153,43 @@ impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
     where
         R: Rooms<K, V> + Clone,
     {
-        self.var.update(tx, |bucket| {
+        let House::Var(var, _) = &self.house else {
+            unreachable!("pairs that are filed are changed there")
+        };
+        var.update(tx, |bucket| {
             let pairs = bucket.rooms.pairs_mut();
             f(pairs.expect("the transaction has seen one of them"))
         })
     }
 
-    /// Puts `rooms` in the place of those that are there.
-    fn furnish(&self, tx: &mut Tx<'_>, rooms: R) -> Stm<()> {
-        let depth = self.bucket.depth;
-        self.var.write(tx, Bucket { depth, rooms })
+    /// Changes the value of a pair that was found in the record.
+    #[inline]
+    pub(super) fn set_filed<V: 'static>(&self, tx: &mut Tx<'_>, at: usize, value: &V) -> Stm<()> {
+        let House::Ledger(ledger, _) = &self.house else {
+            unreachable!("it was found there")
+        };
+        ledger.set_value(tx, at, value)
+    }
+
+    #[cfg(test)]
+    pub(super) fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    /// Whether keys are together.
+    fn is_together<K: 'static, V: 'static>(&self) -> bool
+    where
+        R: Rooms<K, V>,
+    {
+        match &self.house {
+            House::Var(_, bucket) => bucket.rooms.pairs().is_some(),
+            House::Ledger(..) => true,
+        }
     }
 
     /// The hash that comes next to those covered here, in the order of hashes read backwards: there, a bucket's are neighbours.
     pub(super) fn next_backwards(&self) -> Option<u64> {
-        let covered = 1_u64.checked_shl(u64::BITS - u32::from(self.depth()))?; // all of them, at depth 0
+        let covered = 1_u64.checked_shl(u64::BITS - u32::from(self.depth))?; // all of them, at depth 0
         u64::from(self.number).reverse_bits().checked_add(covered)
     }
 }
@@ -104,8 +206,7 @@ pub(super) struct Table<R> {
     directory: Directory<Bucket<R>>,
     pub(super) live: Tally,
     pub(super) entries: Tally,
-    /// From how many buckets on splits put keys together; beyond all numbers if none ever do.
-    large: u32,
+    plan: Plan,
     /// Where the sweeper goes on: a hash read backwards.
     pub(super) cursor: AtomicU64,
     /// Out of so many removals, one looks after this table: fewer as it nears emptiness.
@@ -113,8 +214,8 @@ pub(super) struct Table<R> {
 }
 
 impl<R: Default + Send + Sync + 'static> Table<R> {
-    /// An empty table, whose splits put keys together from `large` buckets on.
-    pub(super) fn new(large: u32) -> Self {
+    /// An empty table.
+    pub(super) fn new(plan: Plan) -> Self {
         Self {
             directory: Directory::new(Bucket {
                 depth: Depth::of(0),
@@ -122,7 +223,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
             }),
             live: Tally::new(),
             entries: Tally::new(),
-            large,
+            plan,
             cursor: AtomicU64::new(0),
             period: AtomicUsize::new(RARELY),
         }
@@ -130,7 +231,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
 
     /// An empty one like this.
     pub(super) fn fresh(&self) -> Self {
-        Self::new(self.large)
+        Self::new(self.plan)
     }
 
     /// About how many buckets there are.
@@ -143,7 +244,12 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     #[inline]
     pub(super) fn start(&self) -> u32 {
         let buckets = self.directory.about();
-        start(buckets, if buckets >= self.large { 1 } else { 2 })
+        let deeper = match self.plan {
+            Plan { large, .. } if buckets < large => 2,
+            Plan { files: true, .. } => 0,
+            Plan { .. } => 1,
+        };
+        start(buckets, deeper)
     }
 
     /// The bucket that covers `hash` (H1).
@@ -153,24 +259,58 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
         let mut number = low_bits(hash, self.start());
         loop {
-            let Some(var) = self.directory.find(number) else {
+            let Some((depth, house)) = self.look_at(tx, number)? else {
                 number = without_highest_bit(number);
                 continue;
             };
-            let bucket = var.read_ref(tx)?;
-            let covering = match bucket.depth.get() {
-                Some(depth) => low_bits(hash, u32::from(depth)), // born, by H1, and found, by D2
-                None => without_highest_bit(number),
-            };
+            let covering = low_bits(hash, u32::from(depth)); // born, by H1, and found, by D2
             if covering == number {
                 return Ok(Home {
                     number,
-                    var,
-                    bucket,
+                    depth,
+                    house,
                 });
             }
             number = covering;
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn looks<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<u32> {
+        let mut number = low_bits(hash, self.start());
+        let mut n = 0;
+        loop {
+            n += 1;
+            let Some((depth, _)) = self.look_at(tx, number)? else {
+                number = without_highest_bit(number);
+                continue;
+            };
+            let covering = low_bits(hash, u32::from(depth));
+            if covering == number {
+                return Ok(n);
+            }
+            number = covering;
+        }
+    }
+
+    /// The bucket of a number and its depth, if it is born.
+    #[inline(always)]
+    fn look_at<X: ReadTx>(&self, tx: &mut X, number: u32) -> Stm<Option<(u8, House<'_, X, R>)>> {
+        if self.plan.files
+            && let Some(ledger) = self.directory.find_ledger(number)
+        {
+            ledger.prefetch();
+            let header = ledger.header(tx)?;
+            if let Some(depth) = header.depth() {
+                return Ok(Some((depth, House::Ledger(ledger, header))));
+            }
+        }
+        let Some(var) = self.directory.find(number) else {
+            return Ok(None);
+        };
+        let bucket = var.read_ref(tx)?;
+        let depth = bucket.depth.get();
+        Ok(depth.map(|depth| (depth, House::Var(var, bucket))))
     }
 
     /// Shows every born bucket, in one order for all states.
@@ -207,11 +347,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
                 .all(|one| one.hash() == residents[0].hash())
         };
         if residents.len() <= T::ROOM || u32::from(depth) == MAX_BITS || inseparable() {
-            let (rooms, entries) = T::house(residents);
-            let depth = Depth::of(depth);
-            let var = self.directory.find_or_make(number);
-            var.write(tx, Bucket { depth, rooms })?;
-            return Ok(tally(entries));
+            return self.settle_together(tx, number, depth, residents);
         }
         let bit = 1_u32 << depth;
         let (ones, zeros) = residents
@@ -219,6 +355,48 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
             .partition(|one| one.hash() & u64::from(bit) != 0);
         let entries = self.settle(tx, number, depth + 1, zeros)?;
         Ok(entries + self.settle(tx, number | bit, depth + 1, ones)?)
+    }
+
+    /// Makes bucket `number` one of `depth` with these in it.
+    fn settle_together<T: Resident<R>>(
+        &self,
+        tx: &mut Tx<'_>,
+        number: u32,
+        depth: u8,
+        residents: Vec<T>,
+    ) -> Stm<i64> {
+        let words: Option<SmallVec<[_; PAIRS]>> = residents
+            .iter()
+            .map(|one| Some((one.hash(), one.words()?)))
+            .collect();
+        if let Some(words) = words
+            && words.len() <= PAIRS
+            && let Some(ledger) = self.directory.ledger(number)
+        {
+            self.directory.count_filed(number);
+            ledger.file(tx, depth, words.into_iter())?;
+            // F1.
+            if let Some(var) = self.directory.find(number)
+                && var.read_ref(tx)?.depth.get().is_some()
+            {
+                var.write(tx, Bucket::default())?;
+            }
+            return Ok(0);
+        }
+        let (rooms, entries) = T::house(residents);
+        self.furnish(tx, number, depth, rooms)?;
+        Ok(tally(entries))
+    }
+
+    /// Makes bucket `number` one of `depth` with these rooms, not filed.
+    fn furnish(&self, tx: &mut Tx<'_>, number: u32, depth: u8, rooms: R) -> Stm<()> {
+        // F1.
+        if let Some(ledger) = self.directory.find_ledger(number) {
+            ledger.strike_out(tx)?;
+        }
+        let depth = Depth::of(depth);
+        let var = self.directory.find_or_make(number);
+        var.write(tx, Bucket { depth, rooms })
     }
 
     /// Adds a key that is not in the bucket `home`. `hash_of` is asked about keys that are there.
@@ -237,20 +415,36 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Clone + Send + Sync + 'static,
         R: Rooms<K, V> + Clone,
     {
-        let rooms = &home.bucket.rooms;
-        if R::PACKS && self.is_large() && rooms.links().is_empty() {
-            self.add_pair(tx, home, hash_of, hash, pair)?;
-        } else {
-            self.add_entry(tx, home, hash, pair)?;
+        match &home.house {
+            House::Ledger(ledger, header) => {
+                if ledger.add(tx, *header, hash, &pair)? == Added::NoRoom {
+                    self.add_to_full(tx, home, hash_of, hash, pair)?;
+                }
+            }
+            House::Var(var, bucket) => {
+                let rooms = &bucket.rooms;
+                if !(R::PACKS && self.is_large() && rooms.links().is_empty()) {
+                    self.add_entry(tx, home, hash, pair)?;
+                } else if rooms.pairs().is_some_and(Pairs::is_full) {
+                    self.add_to_full(tx, home, hash_of, hash, pair)?;
+                } else {
+                    var.update(tx, |bucket| match bucket.rooms.pairs_mut() {
+                        Some(pairs) => pairs.push(pair),
+                        None => bucket.rooms = R::of_pairs(Pairs::of(pair)),
+                    })?;
+                }
+            }
         }
         self.live.add(tx, 1)
     }
 
     fn is_large(&self) -> bool {
-        self.directory.about() >= self.large
+        self.directory.about() >= self.plan.large
     }
 
-    fn add_pair<'t, K, V>(
+    /// Adds a pair to a bucket that has no room for it.
+    #[cold]
+    fn add_to_full<'t, K, V>(
         &self,
         tx: &mut Tx<'t>,
         home: &Home<'_, Tx<'t>, R>,
@@ -263,22 +457,15 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Clone + Send + Sync + 'static,
         R: Rooms<K, V> + Clone,
     {
-        if !home.bucket.rooms.pairs().is_some_and(Pairs::is_full) {
-            return home
-                .var
-                .update(tx, |bucket| match bucket.rooms.pairs_mut() {
-                    Some(pairs) => pairs.push(pair),
-                    None => bucket.rooms = R::of_pairs(Pairs::of(pair)),
-                });
-        }
-        let there = home.bucket.rooms.as_pairs().iter();
-        let hashed = there.map(|pair| Hashed {
-            hash: hash_of(&pair.0),
-            pair: pair.clone(),
-        });
-        let mut residents: Vec<_> = hashed.collect();
+        let mut residents = Vec::with_capacity(PAIRS + 1);
+        home.each_pair(tx, |key: &K, value: &V| {
+            residents.push(Hashed {
+                hash: hash_of(key),
+                pair: (key.clone(), value.clone()),
+            });
+        })?;
         residents.push(Hashed { hash, pair });
-        let parted = self.settle(tx, home.number, home.depth(), residents)?;
+        let parted = self.settle(tx, home.number, home.depth, residents)?;
         self.count_entries(tx, parted)
     }
 
@@ -302,7 +489,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Clone + Send + Sync + 'static,
         R: Rooms<K, V>,
     {
-        let there = home.bucket.rooms.links();
+        let there = home.links();
         let links = filter(tx, there, |tx, entry| entry.look(tx))?;
         let before = tally(there.len());
         let full = links.len() == <Link<K, V> as Resident<R>>::ROOM;
@@ -318,12 +505,12 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
             }
             let pair = (key, value);
             residents.push(Hashed { hash, pair });
-            let parted = self.settle(tx, home.number, home.depth(), residents)?;
+            let parted = self.settle(tx, home.number, home.depth, residents)?;
             return self.count_entries(tx, parted - before);
         }
         let mut links: Vec<_> = links.into_iter().collect();
         links.push(Link::new(hash, key, value));
-        let after = self.settle(tx, home.number, home.depth(), links)?;
+        let after = self.settle(tx, home.number, home.depth, links)?;
         self.count_entries(tx, after - before)
     }
 
@@ -341,7 +528,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Clone + Send + Sync + 'static,
         R: Rooms<K, V>,
     {
-        if tx.attempt() == 1 || home.bucket.rooms.pairs().is_none() {
+        if tx.attempt() == 1 || !home.is_together() {
             return Ok(Parted::No);
         }
         self.part(tx, home, hash_of)
@@ -359,11 +546,12 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Clone + Send + Sync + 'static,
         R: Rooms<K, V>,
     {
-        let pairs = home.bucket.rooms.as_pairs();
-        let part = |(key, value): &(K, V)| Link::new(hash_of(key), key.clone(), value.clone());
-        let links: Links<K, V> = pairs.iter().map(part).collect();
+        let mut links = Links::<K, V>::new();
+        home.each_pair(tx, |key: &K, value: &V| {
+            links.push(Link::new(hash_of(key), key.clone(), value.clone()));
+        })?;
         let parted = tally(links.len());
-        home.furnish(tx, R::of_links(links))?;
+        self.furnish(tx, home.number, home.depth, R::of_links(links))?;
         self.count_entries(tx, parted)?;
         Ok(Parted::Yes)
     }
@@ -380,13 +568,16 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Send + Sync + 'static,
         R: Rooms<K, V> + Clone,
     {
-        home.var.update(tx, |bucket| {
-            let pairs = bucket.rooms.pairs_mut();
-            let pairs = pairs.expect("the transaction has seen one of them");
-            if pairs.take(at) == Taken::WouldBeEmpty {
-                bucket.rooms = R::default();
-            }
-        })?;
+        match &home.house {
+            House::Ledger(ledger, header) => ledger.take(tx, *header, [at])?,
+            House::Var(var, _) => var.update(tx, |bucket| {
+                let pairs = bucket.rooms.pairs_mut();
+                let pairs = pairs.expect("the transaction has seen one of them");
+                if pairs.take(at) == Taken::WouldBeEmpty {
+                    bucket.rooms = R::default();
+                }
+            })?,
+        }
         self.live.add(tx, -1)
     }
 
@@ -432,18 +623,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     {
         let (mut refused, mut dropped) = (0, 0);
         self.each_home(tx, |tx, home| {
-            let there = home.bucket.rooms.as_pairs();
-            let mut gone = 0;
-            let kept = Pairs::filter(there, |key, value| {
-                let kept = keep(key, value);
-                gone += i64::from(!kept);
-                kept
-            });
-            if gone > 0 {
-                let rooms = kept.map_or_else(R::default, R::of_pairs);
-                home.furnish(tx, rooms)?;
-                refused += gone;
-            }
+            refused += self.retain_pairs(tx, &home, &mut keep)?;
             dropped += self.thin_out(tx, &home, |entry: &Entry<K, V>, value| {
                 let Some(value) = value else { return false };
                 let kept = keep(&entry.key, value);
@@ -454,6 +634,43 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         })?;
         self.count_entries(tx, -dropped)?;
         self.live.add(tx, -refused)
+    }
+
+    /// Drops the pairs of a bucket that `keep` refuses. How many.
+    fn retain_pairs<'t, K, V>(
+        &self,
+        tx: &mut Tx<'t>,
+        home: &Home<'_, Tx<'t>, R>,
+        mut keep: impl FnMut(&K, &V) -> bool,
+    ) -> Stm<i64>
+    where
+        K: Clone + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+        R: Rooms<K, V>,
+    {
+        match &home.house {
+            House::Ledger(ledger, header) => {
+                let mut pairs = ledger.pairs(tx, *header)?;
+                pairs.retain(|(_, (key, value))| !keep(key, value));
+                if !pairs.is_empty() {
+                    ledger.take(tx, *header, pairs.iter().map(|(at, _)| *at))?;
+                }
+                Ok(tally(pairs.len()))
+            }
+            House::Var(_, bucket) => {
+                let mut gone = 0;
+                let kept = Pairs::filter(bucket.rooms.as_pairs(), |key, value| {
+                    let kept = keep(key, value);
+                    gone += i64::from(!kept);
+                    kept
+                });
+                if gone > 0 {
+                    let rooms = kept.map_or_else(R::default, R::of_pairs);
+                    self.furnish(tx, home.number, home.depth, rooms)?;
+                }
+                Ok(gone)
+            }
+        }
     }
 
     /// Drops the entries of a bucket that `keep` refuses, having read them all. How many.
@@ -468,14 +685,14 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         V: Send + Sync + 'static,
         R: Rooms<K, V>,
     {
-        let there = home.bucket.rooms.links();
+        let there = home.links();
         let links = filter(tx, there, |tx, entry| {
             let value = entry.value.read_ref(tx)?;
             Ok(keep(entry, value.as_ref()))
         })?;
         let dropped = there.len() - links.len();
         if dropped > 0 {
-            home.furnish(tx, R::of_links(links))?;
+            self.furnish(tx, home.number, home.depth, R::of_links(links))?;
         }
         Ok(tally(dropped))
     }

@@ -46,14 +46,14 @@ fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
         let mut covered = 0_u128;
         let hash_of = |key: &u64| mix(map.inner.hasher.hash_one(key));
         table.each_home(s, |s, home| {
-            let depth = home.bucket.depth.get().expect("born");
+            let depth = home.depth();
             buckets += 1;
             covered += 1 << (u64::BITS - u32::from(depth));
-            let rooms = &home.bucket.rooms;
-            assert!(rooms.pairs().is_none() || rooms.links().is_empty());
-            pairs += rooms.as_pairs().len();
-            let mut keys: Vec<u64> = rooms.as_pairs().iter().map(|(key, _)| *key).collect();
-            for link in rooms.links() {
+            let mut keys = Vec::new();
+            home.each_pair(s, |key: &u64, _: &u64| keys.push(*key))?;
+            assert!(keys.is_empty() || home.links::<u64, u64>().is_empty());
+            pairs += keys.len();
+            for link in home.links::<u64, u64>() {
                 entries += 1;
                 live += usize::from(link.entry.value.read_ref(s)?.is_some());
                 keys.push(link.entry.key);
@@ -231,7 +231,7 @@ fn a_lookup_reads_one_bucket() {
                 let (mut too_shallow, mut too_deep) = (0, 0);
                 for key in 0..many {
                     let home = table.home(s, mix(map.inner.hasher.hash_one(key)))?;
-                    let depth = u32::from(home.bucket.depth.get().expect("born"));
+                    let depth = u32::from(home.depth());
                     too_shallow += u64::from(depth > start);
                     too_deep += u64::from(depth + 4 < start);
                 }
@@ -282,9 +282,10 @@ fn equal_hashes_share_a_bucket() {
         root: &TVar<Table<Packed<Alike, u8>>>,
     ) -> Stm<Vec<(usize, usize)>> {
         let mut sizes = Vec::new();
-        root.read_ref(tx)?.each_home(tx, |_, home| {
-            let rooms = &home.bucket.rooms;
-            let size = (rooms.as_pairs().len(), rooms.links().len());
+        root.read_ref(tx)?.each_home(tx, |tx, home| {
+            let mut pairs = 0;
+            home.each_pair(tx, |_: &Alike, _: &u8| pairs += 1)?;
+            let size = (pairs, home.links::<Alike, u8>().len());
             if size != (0, 0) {
                 sizes.push(size);
             }
@@ -328,4 +329,32 @@ fn what_is_large_or_owns_something_stays_apart() {
     }
     let bytes = size_of::<bucket::Bucket<bucket::Loose<[u64; 100], [u64; 100]>>>();
     assert!(bytes <= 96, "{bytes}");
+}
+
+#[test]
+fn debug_probe() {
+    let map = TMap::new();
+    for k in 0..100_000 {
+        put(&map, k);
+    }
+    println!("{:?}", survey(&map));
+    let table = snapshot(|s| {
+        let table = root(&map).read_ref(s)?;
+        let mut looks = 0;
+        let mut filed = 0;
+        let mut depth = std::collections::BTreeMap::new();
+        for k in 0..100_000u64 {
+            let hash = mix(map.inner.hasher.hash_one(&k));
+            let home = table.home(s, hash)?;
+            looks += table.looks(s, hash)?;
+            filed += u32::from(matches!(home.house, super::table::House::Ledger(..)));
+            *depth.entry(home.depth()).or_insert(0) += 1;
+        }
+        println!(
+            "start {} about {} looks {looks} filed {filed} {depth:?}",
+            table.start(),
+            table.buckets()
+        );
+        Ok(())
+    });
 }

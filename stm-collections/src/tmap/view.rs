@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
 use super::bucket::{Bucket, Rooms, Spot};
-use super::table::{Home, Parted, Table, mix};
+use super::table::{Home, House, Parted, Plan, Table, mix};
 
 /// A map whose buckets are [`Rooms`] of one kind.
 pub(super) struct View<'a, K, V, S, R> {
@@ -23,6 +23,8 @@ pub(super) enum Seen<X: ReadTx, V: 'static, R: 'static> {
     Apart(X::Ref<Option<V>>),
     /// In a bucket, at this place.
     Together(X::Ref<Bucket<R>>, usize),
+    /// In a record.
+    Filed(V),
 }
 
 impl<X: ReadTx, V, R> Seen<X, V, R> {
@@ -34,6 +36,7 @@ impl<X: ReadTx, V, R> Seen<X, V, R> {
         match self {
             Self::Apart(value) => value.as_ref().expect("made only where there is a value"),
             Self::Together(bucket, at) => &bucket.rooms.as_pairs()[*at].1,
+            Self::Filed(value) => value,
         }
     }
 }
@@ -49,8 +52,8 @@ where
         Self { root, hasher, of }
     }
 
-    pub(super) fn clear(&self, tx: &mut Tx<'_>, large: u32) -> Stm<()> {
-        self.root.write(tx, Table::new(large))
+    pub(super) fn clear(&self, tx: &mut Tx<'_>, plan: Plan) -> Stm<()> {
+        self.root.write(tx, Table::new(plan))
     }
 
     pub(super) fn len(&self, tx: &mut impl ReadTx) -> Stm<usize> {
@@ -61,11 +64,8 @@ where
     pub(super) fn for_each(&self, tx: &mut impl ReadTx, mut visit: impl FnMut(&K, &V)) -> Stm<()> {
         let table = self.root.read_ref(tx)?;
         table.each_home(tx, |tx, home| {
-            let rooms = &home.bucket.rooms;
-            for (key, value) in rooms.as_pairs() {
-                visit(key, value);
-            }
-            for link in rooms.links() {
+            home.each_pair(tx, &mut visit)?;
+            for link in home.links() {
                 if let Some(value) = &*link.entry.value.read_ref(tx)? {
                     visit(&link.entry.key, value);
                 }
@@ -144,9 +144,9 @@ where
     {
         let (hash, table) = self.enter(tx, key)?;
         let home = table.home(tx, hash)?;
-        let bucket = &*home.bucket;
-        match bucket.find(hash, |there: &K| there.borrow() == key) {
-            Spot::Pair(at) => Ok(Some(bucket.rooms.as_pairs()[at].1.clone())),
+        match home.find(tx, hash, |there: &K| there.borrow() == key)? {
+            Spot::Pair(_, value) => Ok(Some(value.clone())),
+            Spot::Filed(_, value) => Ok(Some(value)),
             Spot::Entry(entry) => entry.value.read(tx),
             Spot::Nowhere => Ok(None),
         }
@@ -160,14 +160,19 @@ where
     {
         let (hash, table) = self.enter(tx, key)?;
         let home = table.home(tx, hash)?;
-        match home.bucket.find(hash, |there: &K| there.borrow() == key) {
-            Spot::Pair(at) => Ok(Some(Seen::Together(home.bucket, at))),
+        let at = match home.find(tx, hash, |there: &K| there.borrow() == key)? {
+            Spot::Pair(at, _) => at,
+            Spot::Filed(_, value) => return Ok(Some(Seen::Filed(value))),
             Spot::Entry(entry) => {
                 let value = entry.value.read_ref(tx)?;
-                Ok(value.is_some().then_some(Seen::Apart(value)))
+                return Ok(value.is_some().then_some(Seen::Apart(value)));
             }
-            Spot::Nowhere => Ok(None),
-        }
+            Spot::Nowhere => return Ok(None),
+        };
+        let House::Var(_, bucket) = home.house else {
+            unreachable!("that is where pairs are")
+        };
+        Ok(Some(Seen::Together(bucket, at)))
     }
 
     pub(super) fn insert(&self, tx: &mut Tx<'_>, key: K, value: V) -> Stm<Option<V>>
@@ -178,10 +183,14 @@ where
     {
         let (hash, table) = self.enter(tx, &key)?;
         let home = self.home_to_write(tx, &table, hash)?;
-        match home.bucket.find(hash, |there| *there == key) {
+        match home.find(tx, hash, |there| *there == key)? {
+            Spot::Filed(at, old) => {
+                home.set_filed(tx, at, &value)?;
+                Ok(Some(old))
+            }
             // The key goes before there is a result: a drop that panics later would have the compiler forget that
             // (rust-lang/rust#47949).
-            Spot::Pair(at) => {
+            Spot::Pair(at, _) => {
                 drop(key);
                 let old = home.update(tx, |pairs| std::mem::replace(pairs.value_mut(at), value))?;
                 Ok(Some(old))
@@ -205,8 +214,8 @@ where
     {
         let (hash, table) = self.enter(tx, &key)?;
         let home = self.home_to_write(tx, &table, hash)?;
-        match home.bucket.find(hash, |there| *there == key) {
-            Spot::Pair(_) => return Ok(false),
+        match home.find(tx, hash, |there| *there == key)? {
+            Spot::Pair(..) | Spot::Filed(..) => return Ok(false),
             Spot::Entry(entry) => {
                 if entry.value.read_ref(tx)?.is_some() {
                     return Ok(false);
@@ -227,9 +236,13 @@ where
     {
         let (hash, table) = self.enter(tx, key)?;
         let home = self.home_to_write(tx, &table, hash)?;
-        let old = match home.bucket.find(hash, |there: &K| there.borrow() == key) {
-            Spot::Pair(at) => {
-                let old = home.bucket.rooms.as_pairs()[at].1.clone();
+        let old = match home.find(tx, hash, |there: &K| there.borrow() == key)? {
+            Spot::Pair(at, value) => {
+                let old = value.clone();
+                table.take(tx, &home, at)?;
+                Some(old)
+            }
+            Spot::Filed(at, old) => {
                 table.take(tx, &home, at)?;
                 Some(old)
             }
@@ -259,8 +272,13 @@ where
     {
         let (hash, table) = self.enter(tx, &key)?;
         let home = self.home_to_write(tx, &table, hash)?;
-        match home.bucket.find(hash, |there| *there == key) {
-            Spot::Pair(at) => home
+        match home.find(tx, hash, |there| *there == key)? {
+            Spot::Filed(at, mut value) => {
+                let updated = update(&mut value);
+                home.set_filed(tx, at, &value)?;
+                Ok(Some(updated))
+            }
+            Spot::Pair(at, _) => home
                 .update(tx, |pairs| update(pairs.value_mut(at)))
                 .map(Some),
             Spot::Entry(entry) => {

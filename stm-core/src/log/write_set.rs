@@ -224,7 +224,7 @@ impl WriteSet {
         }
     }
 
-    /// Makes `values` the pending values of the words of a record from `first` on, which may have an entry.
+    /// Makes `values` pending for the words of a record that they are for, which may have an entry.
     ///
     /// # Safety
     ///
@@ -233,21 +233,21 @@ impl WriteSet {
     pub(crate) unsafe fn stage_words<const N: usize, const M: usize>(
         &mut self,
         record: Pinned,
-        first: usize,
-        values: [u64; M],
+        values: [(usize, u64); M],
         last_read: u32,
     ) {
         let Some(at) = self.find(record) else {
-            return self.stage_first(record, Patch::<N>::pending(first, values), last_read);
+            return self.stage_first(record, Patch::<N>::pending(values), last_read);
         };
         // SAFETY: Q1 by the caller's promise, Q2: no `Ref` is ever given to a patch.
         let patch = unsafe { Patch::<N>::of(self.entries[at].pending) };
         if self.changeable(at) {
-            return patch.set(first, values);
+            return patch.set(values);
         }
-        let mut newer = patch.clone();
-        newer.set(first, values);
-        self.stage_again(record, Pending::boxed(newer), last_read);
+        let newer = patch.again();
+        // SAFETY: as above; just made.
+        unsafe { Patch::<N>::of(newer) }.set(values);
+        self.stage_again(record, newer, last_read);
     }
 
     #[inline(always)]
