@@ -370,10 +370,15 @@ pub(super) trait Resident<R>: Sized {
     /// A bucket for `all`, and how many entries it has. More than [`Self::ROOM`] come only if splitting cannot part them.
     fn house(all: Vec<Self>) -> (R, usize);
 
-    /// The same in words, if it is to be filed where that is possible.
-    fn words(&self) -> Option<[u64; 2]> {
-        None
-    }
+    /// Whether such residents are to be filed, where that is possible.
+    fn are_filed() -> bool;
+
+    /// What is to be filed.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
+    fn words(&self) -> [u64; 2];
 }
 
 impl<K, V, R: Rooms<K, V>> Resident<R> for Link<K, V> {
@@ -386,6 +391,14 @@ impl<K, V, R: Rooms<K, V>> Resident<R> for Link<K, V> {
     fn house(all: Vec<Self>) -> (R, usize) {
         let entries = all.len();
         (R::of_links(all.into()), entries)
+    }
+
+    fn are_filed() -> bool {
+        false
+    }
+
+    fn words(&self) -> [u64; 2] {
+        unreachable!("links are not filed")
     }
 }
 
@@ -430,8 +443,12 @@ where
         (R::of_pairs(housed), 0)
     }
 
-    fn words(&self) -> Option<[u64; 2]> {
+    fn are_filed() -> bool {
+        files::<K, V>()
+    }
+
+    fn words(&self) -> [u64; 2] {
         let (key, value) = &self.pair;
-        files::<K, V>().then(|| [to_word(key), to_word(value)])
+        [to_word(key), to_word(value)]
     }
 }

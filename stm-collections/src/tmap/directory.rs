@@ -43,10 +43,12 @@ pub(super) const MAX_BITS: u32 = 30;
 /// One of the numbers that are multiples of this is counted for all.
 const SAMPLE: u32 = 16;
 
-/// Numbers whose records are made together: 4 KiB.
-const GROUP: usize = 16;
+/// Numbers whose records are made together: 16 KiB of them.
+const GROUP: usize = 64;
 
-/// These are not filed: a map may have no others.
+/// Buckets of smaller numbers have no records: a map may have no others, and then should not take so much for them.
+const FIRST_FILED: u32 = 1 << 6;
+
 const NEAR: u32 = 16;
 const SMALL_LEAF: usize = 1 << 6;
 const FORK_BITS: u32 = 10;
@@ -190,8 +192,7 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
     #[inline]
     pub(super) fn find_ledger(&self, number: u32) -> Option<Ledger<'_>> {
         match number {
-            ..NEAR => None,
-            _ if number < (1 << 6) => self.to_6.get()?.find_ledger(number),
+            ..FIRST_FILED => None,
             _ if number < (1 << 10) => self.to_10.get()?.find_ledger(number),
             _ if number < (1 << 20) => self.to_20.get()?.find_ledger(number),
             _ => self.to_30.get()?.find_ledger(number),
@@ -201,8 +202,7 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
     /// The record of `number`, made if need be; `None` if there is none for such small numbers.
     pub(super) fn ledger(&self, number: u32) -> Option<Ledger<'_>> {
         match number {
-            ..NEAR => None,
-            _ if number < (1 << 6) => Some(self.to_6.get_or_init(Box::default).ledger(number)),
+            ..FIRST_FILED => None,
             _ if number < (1 << 10) => Some(self.to_10.get_or_init(Box::default).ledger(number)),
             _ if number < (1 << 20) => Some(self.to_20.get_or_init(Box::default).ledger(number)),
             _ => Some(self.to_30.get_or_init(Box::default).ledger(number)),

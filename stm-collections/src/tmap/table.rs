@@ -31,7 +31,6 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use smallvec::SmallVec;
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
 use super::bucket::{
@@ -275,24 +274,6 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn looks<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<u32> {
-        let mut number = low_bits(hash, self.start());
-        let mut n = 0;
-        loop {
-            n += 1;
-            let Some((depth, _)) = self.look_at(tx, number)? else {
-                number = without_highest_bit(number);
-                continue;
-            };
-            let covering = low_bits(hash, u32::from(depth));
-            if covering == number {
-                return Ok(n);
-            }
-            number = covering;
-        }
-    }
-
     /// The bucket of a number and its depth, if it is born.
     #[inline(always)]
     fn look_at<X: ReadTx>(&self, tx: &mut X, number: u32) -> Stm<Option<(u8, House<'_, X, R>)>> {
@@ -365,16 +346,13 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         depth: u8,
         residents: Vec<T>,
     ) -> Stm<i64> {
-        let words: Option<SmallVec<[_; PAIRS]>> = residents
-            .iter()
-            .map(|one| Some((one.hash(), one.words()?)))
-            .collect();
-        if let Some(words) = words
-            && words.len() <= PAIRS
+        if T::are_filed()
+            && residents.len() <= PAIRS
             && let Some(ledger) = self.directory.ledger(number)
         {
             self.directory.count_filed(number);
-            ledger.file(tx, depth, words.into_iter())?;
+            let pairs = residents.iter().map(|one| (one.hash(), one.words()));
+            ledger.file(tx, depth, pairs)?;
             // F1.
             if let Some(var) = self.directory.find(number)
                 && var.read_ref(tx)?.depth.get().is_some()

@@ -237,7 +237,10 @@ fn a_lookup_reads_one_bucket() {
                 }
                 Ok((too_shallow, too_deep))
             });
-            assert!(too_shallow <= many / 10 + 1, "{too_shallow} of {many}");
+            // Of a filed bucket, the start is what most of them have: one line of a record read in vain is no more than the
+            // line of a place that is not set.
+            let some = if compact { many / 2 } else { many / 10 + 1 };
+            assert!(too_shallow <= some, "{too_shallow} of {many}");
             // The number of buckets is counted in steps of sixteen.
             let few = many / 10 + 10;
             assert!(too_deep <= few, "{too_deep} of {many}");
@@ -329,32 +332,4 @@ fn what_is_large_or_owns_something_stays_apart() {
     }
     let bytes = size_of::<bucket::Bucket<bucket::Loose<[u64; 100], [u64; 100]>>>();
     assert!(bytes <= 96, "{bytes}");
-}
-
-#[test]
-fn debug_probe() {
-    let map = TMap::new();
-    for k in 0..100_000 {
-        put(&map, k);
-    }
-    println!("{:?}", survey(&map));
-    let table = snapshot(|s| {
-        let table = root(&map).read_ref(s)?;
-        let mut looks = 0;
-        let mut filed = 0;
-        let mut depth = std::collections::BTreeMap::new();
-        for k in 0..100_000u64 {
-            let hash = mix(map.inner.hasher.hash_one(&k));
-            let home = table.home(s, hash)?;
-            looks += table.looks(s, hash)?;
-            filed += u32::from(matches!(home.house, super::table::House::Ledger(..)));
-            *depth.entry(home.depth()).or_insert(0) += 1;
-        }
-        println!(
-            "start {} about {} looks {looks} filed {filed} {depth:?}",
-            table.start(),
-            table.buckets()
-        );
-        Ok(())
-    });
 }
