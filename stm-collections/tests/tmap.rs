@@ -58,6 +58,37 @@ impl Hasher for Three {
     }
 }
 
+/// Gives hashes that agree in what tells the first buckets from each other: with more keys than fit into one bucket, all of them
+/// are in buckets of large numbers, as those of a large map are.
+#[derive(Default)]
+struct Deep(u64);
+
+impl Hasher for Deep {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+    fn finish(&self) -> u64 {
+        unmix(self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) << 7 | 0x7F)
+    }
+}
+
+/// What a map makes this very number of: the inverse of its last step over a hash.
+fn unmix(mut hash: u64) -> u64 {
+    // Newton's iteration doubles the bits that are right, of which an odd number has three at first.
+    let inverse = |n: u64| {
+        (0..5).fold(n, |x, _| {
+            x.wrapping_mul(2_u64.wrapping_sub(n.wrapping_mul(x)))
+        })
+    };
+    hash ^= hash >> 31 ^ hash >> 62;
+    hash = hash.wrapping_mul(inverse(0x94D0_49BB_1331_11EB));
+    hash ^= hash >> 27 ^ hash >> 54;
+    hash = hash.wrapping_mul(inverse(0xBF58_476D_1CE4_E5B9));
+    hash ^ hash >> 30 ^ hash >> 60
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Op {
     Insert(u16, u8),
@@ -300,7 +331,10 @@ fn check_spec<S: BuildHasher + Default + 'static>(programs: u64) {
 
 #[test]
 fn spec() {
-    watched("spec", || check_spec::<RandomState>(150));
+    watched("spec", || {
+        check_spec::<RandomState>(150);
+        check_spec::<BuildHasherDefault<Deep>>(150);
+    });
 }
 
 #[test]
@@ -343,6 +377,7 @@ fn thousands_of_keys() {
         for compact in KINDS {
             fill_and_empty::<RandomState>(8_000, compact);
             fill_and_empty::<BuildHasherDefault<HighBitsOnly>>(4_000, compact);
+            fill_and_empty::<BuildHasherDefault<Deep>>(4_000, compact);
             fill_and_empty::<BuildHasherDefault<Constant>>(200, compact);
         }
     });
@@ -392,13 +427,21 @@ impl SequentialSpec for Twin {
     }
 }
 
-fn check_linearizable<S>(history: Histories, keys: usize, compact: bool)
+/// With keys from 100 on that are `there` already.
+fn check_linearizable<S>(history: Histories, keys: usize, there: u16, compact: bool)
 where
     S: BuildHasher + Default + Send + Sync,
 {
+    let there: HashMap<u16, u8> = (100..100 + there).map(|key| (key, 1)).collect();
     history.check(
-        &Twin::default(),
-        || fresh::<u16, u8, S>(compact),
+        &Twin(there.clone()),
+        || {
+            let map = fresh::<u16, u8, S>(compact);
+            for (&key, &value) in &there {
+                atomically(|tx| map.insert(tx, key, value));
+            }
+            map
+        },
         |rng| {
             let (k, v) = (rng.below(keys) as u16, rng.below(200) as u8);
             match rng.below(20) {
@@ -426,9 +469,10 @@ fn linearizable() {
     watched("linearizable", || {
         let histories = Histories::default();
         for compact in KINDS {
-            check_linearizable::<RandomState>(histories, 3, compact);
-            check_linearizable::<RandomState>(histories, 12, compact);
-            check_linearizable::<BuildHasherDefault<Constant>>(histories, 4, compact);
+            check_linearizable::<RandomState>(histories, 3, 0, compact);
+            check_linearizable::<RandomState>(histories, 12, 0, compact);
+            check_linearizable::<BuildHasherDefault<Constant>>(histories, 4, 0, compact);
+            check_linearizable::<BuildHasherDefault<Deep>>(histories, 4, 20, compact);
         }
     });
 }
@@ -814,10 +858,10 @@ fn disjoint_keys() {
 /// Different keys of a compact map meet in their bucket, each pair of them once: it is taken apart then.
 #[test]
 fn different_keys_of_a_compact_map_seldom_meet() {
-    watched("different_keys_of_a_compact_map_seldom_meet", || {
+    fn check<S: BuildHasher + Default + Send + Sync>() {
         const KEYS: usize = 64;
         const EACH: usize = 20_000;
-        let map = fresh::<usize, u64, RandomState>(true);
+        let map = fresh::<usize, u64, S>(true);
         atomically(|tx| (0..KEYS).try_for_each(|key| map.insert(tx, key, 0).map(drop)));
         let seed = seed();
         let in_vain = on_threads(2, |id| {
@@ -840,6 +884,10 @@ fn different_keys_of_a_compact_map_seldom_meet() {
         );
         let sum: u64 = snapshot(|s| map.values(s)).iter().sum();
         assert_eq!(sum, 2 * EACH as u64);
+    }
+    watched("different_keys_of_a_compact_map_seldom_meet", || {
+        check::<RandomState>();
+        check::<BuildHasherDefault<Deep>>();
     });
 }
 

@@ -175,6 +175,11 @@ impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
         self.depth
     }
 
+    #[cfg(test)]
+    pub(super) fn is_filed(&self) -> bool {
+        matches!(self.house, House::Ledger(..))
+    }
+
     /// Whether keys are together.
     fn is_together<K: 'static, V: 'static>(&self) -> bool
     where
@@ -292,6 +297,14 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         let bucket = var.read_ref(tx)?;
         let depth = bucket.depth.get();
         Ok(depth.map(|depth| (depth, House::Var(var, bucket))))
+    }
+
+    /// Whether what is filed is born in its variable, too, against F1.
+    #[cfg(test)]
+    pub(super) fn is_born_twice<X: ReadTx>(&self, tx: &mut X, home: &Home<'_, X, R>) -> Stm<bool> {
+        let var = self.directory.find(home.number).filter(|_| home.is_filed());
+        let depth = var.map(|var| Ok(var.read_ref(tx)?.depth.get()));
+        Ok(depth.transpose()?.flatten().is_some())
     }
 
     /// Shows every born bucket, in one order for all states.

@@ -36,19 +36,23 @@ struct Survey {
     buckets: usize,
     entries: usize,
     pairs: usize,
+    /// Buckets in records.
+    filed: usize,
 }
 
-/// Counts what there is, having checked H1, H2, H4 and B1.
+/// Counts what there is, having checked H1, H2, H4, B1 and F1.
 fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
     snapshot(|s| {
         let table = root(map).read_ref(s)?;
-        let (mut buckets, mut entries, mut pairs, mut live) = (0, 0, 0, 0);
+        let (mut buckets, mut entries, mut pairs, mut filed, mut live) = (0, 0, 0, 0, 0);
         let mut covered = 0_u128;
         let hash_of = |key: &u64| mix(map.inner.hasher.hash_one(key));
         table.each_home(s, |s, home| {
             let depth = home.depth();
             buckets += 1;
             covered += 1 << (u64::BITS - u32::from(depth));
+            filed += usize::from(home.is_filed());
+            assert!(!table.is_born_twice(s, &home)?);
             let mut keys = Vec::new();
             home.each_pair(s, |key: &u64, _: &u64| keys.push(*key))?;
             assert!(keys.is_empty() || home.links::<u64, u64>().is_empty());
@@ -70,6 +74,7 @@ fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
             buckets,
             entries,
             pairs,
+            filed,
         })
     })
 }
@@ -107,6 +112,7 @@ fn keys_of_a_compact_map_are_together() {
     assert_eq!((full.entries, full.pairs), (0, MANY as usize));
     let expected = full.pairs / PAIRS..full.pairs / (PAIRS / 2);
     assert!(expected.contains(&full.buckets), "{full:?}");
+    assert!(full.filed > full.buckets - 65, "{full:?}");
     (0..MANY - 1).for_each(|key| take(&map, key));
     let left = survey(&map);
     assert_eq!(
@@ -122,6 +128,41 @@ fn keys_of_a_compact_map_are_together() {
     atomically(|tx| map.clear(tx));
     put(&map, 1);
     assert_eq!(survey(&map).pairs, 1, "and after `clear`");
+}
+
+/// Out of its record and back: an operation that was thrown away takes the keys of its bucket apart, and whoever finds no room among
+/// them puts them together.
+#[test]
+fn a_filed_bucket_is_taken_apart_and_filed_again() {
+    const MANY: u64 = 3_000;
+    let map = TMap::compact(RandomState::new());
+    (0..MANY).for_each(|key| put(&map, key));
+    let before = survey(&map);
+    for key in 0..MANY {
+        let attempts = atomically(|tx| {
+            map.insert(tx, key, key + 1)?;
+            if tx.attempt() == 1 {
+                std::thread::scope(|s| s.spawn(|| put(&map, key)).join()).expect("it ends");
+            }
+            Ok(tx.attempt())
+        });
+        assert_eq!(attempts, 2);
+    }
+    let apart = survey(&map);
+    assert_eq!((apart.entries, apart.pairs), (MANY as usize, 0));
+    assert_eq!((apart.buckets, apart.filed), (before.buckets, 0));
+    let content = |s: &mut stm_core::Snapshot<'_>| {
+        let mut pairs = map.to_vec(s)?;
+        pairs.sort_unstable();
+        Ok(pairs)
+    };
+    let expected: Vec<_> = (0..MANY).map(|key| (key, key + 1)).collect();
+    assert_eq!(snapshot(content), expected);
+    (MANY..2 * MANY).for_each(|key| put(&map, key));
+    let again = survey(&map);
+    assert_eq!(again.entries + again.pairs, 2 * MANY as usize);
+    assert!(again.filed > again.buckets / 4, "{again:?}");
+    assert_eq!(snapshot(content)[..MANY as usize], expected);
 }
 
 /// And tombstones are no pairs.
