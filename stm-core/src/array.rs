@@ -23,6 +23,7 @@ use std::ptr::NonNull;
 
 use crate::block::{self, Block, Field, Pinned};
 use crate::context;
+use crate::prefetch;
 use crate::sync::{AtomicU64, AtomicUsize};
 
 /// What the array has but once. Aligned to a cache line, so that records which fill lines do not straddle them.
@@ -146,24 +147,13 @@ impl<const N: usize> Array<N> {
         let record = self.head.as_ptr().cast::<u8>();
         let record = record.wrapping_add(Record::<N>::distance(index));
         for line in (0..size_of::<Record<N>>()).step_by(LINE) {
-            prefetch(record.wrapping_add(line));
+            prefetch::for_read(record.wrapping_add(line));
         }
     }
 }
 
-/// Bytes of a cache line, where there is a way to ask for one.
+/// Bytes of a cache line.
 const LINE: usize = 64;
-
-#[cfg(all(target_arch = "x86_64", not(any(loom, shuttle, miri))))]
-#[inline(always)]
-fn prefetch(place: *const u8) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a prefetch of any address is without effect on what the program computes; every x86-64 processor has it.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
-}
-
-#[cfg(not(all(target_arch = "x86_64", not(any(loom, shuttle, miri)))))]
-fn prefetch(_: *const u8) {}
 
 impl<const N: usize> Clone for Array<N> {
     fn clone(&self) -> Self {

@@ -41,6 +41,7 @@ use crate::history::HistoryNode;
 use crate::mutant::{edge, mutant};
 use crate::patch;
 use crate::pool;
+use crate::prefetch;
 use crate::record::Serial;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::word::{AtomicWord, Word};
@@ -301,6 +302,12 @@ impl Pinned {
     #[inline(always)]
     pub(crate) unsafe fn record(record: NonNull<Block>) -> Self {
         Self(record)
+    }
+
+    /// It is about to be locked.
+    #[inline(always)]
+    pub(crate) fn prefetch_for_write(self) {
+        prefetch::for_write(self.0.as_ptr().cast());
     }
 
     /// The head of the array that this record is part of, if it is one (S4).

@@ -62,7 +62,7 @@
 //! # Unsafe code
 //!
 //! Lies in the modules marked below, each with numbered invariants that its safety comments cite: values and their places
-//! (`bits`, `block`, `array`, `boxed`, `patch`, `history`), the collector and the way to it (`reclaim`, `limbo`), the thread's context, the steps of the protocol that touch
+//! (`bits`, `block`, `array`, `boxed`, `patch`, `history`), hints to the caches (`prefetch`), the collector and the way to it (`reclaim`, `limbo`), the thread's context, the steps of the protocol that touch
 //! nodes (`commit`, `read`, `snapshot`), and the typed faces (`tvar`, `records`, `read_tx`).
 #![warn(clippy::disallowed_types)]
 
@@ -101,6 +101,8 @@ mod options;
 mod patch;
 #[allow(unsafe_code)]
 mod pool;
+#[allow(unsafe_code)]
+mod prefetch;
 mod priority;
 #[allow(unsafe_code)]
 mod read;

@@ -269,8 +269,9 @@ impl<T: Send + Sync + 'static> TVar<T> {
         T: Clone,
     {
         // SAFETY: as in `read`.
-        let block = ForAccess(unsafe { self.handle.pinned() });
-        let seen = tx.access(block, Self::form_hint())?.0;
+        let block = unsafe { self.handle.pinned() };
+        block.prefetch_for_write();
+        let seen = tx.access(ForAccess(block), Self::form_hint())?.0;
         // SAFETY: as in `read`.
         let new = tx.shielded(|_| f(unsafe { clone_seen(seen) }));
         self.write(tx, new)

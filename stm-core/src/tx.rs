@@ -237,6 +237,7 @@ impl<'t> Tx<'t> {
     /// Makes `pending` the pending value of `block`.
     #[inline(always)]
     pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) -> Result<(), Control> {
+        block.prefetch_for_write();
         if !self.log.writes.may_contain(block) {
             let last_read = self.log.reads.last_if(block);
             self.log.writes.stage_first(block, pending, last_read);
@@ -268,6 +269,7 @@ impl<'t> Tx<'t> {
         record: Pinned,
         values: [(usize, u64); M],
     ) -> Result<(), Control> {
+        record.prefetch_for_write();
         let last_read = self.log.reads.last_if(record);
         if !self.log.writes.may_contain(record) {
             let patch = Patch::<N>::pending(values);
