@@ -242,8 +242,10 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[inline(always)]
     pub fn write(&self, tx: &mut Tx<'_>, value: T) -> Stm<()> {
+        let block = self.pinned_by(tx);
+        block.prefetch_for_write();
         let pending = self.pending(value);
-        tx.stage(self.pinned_by(tx), pending)
+        tx.stage(block, pending)
     }
 
     /// Replaces the value by a function of it.
@@ -274,7 +276,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
         let seen = tx.access(ForAccess(block), Self::form_hint())?.0;
         // SAFETY: as in `read`.
         let new = tx.shielded(|_| f(unsafe { clone_seen(seen) }));
-        self.write(tx, new)
+        let pending = self.pending(new);
+        tx.stage(block, pending)
     }
 
     /// Changes the value in place and returns what `f` returns.
@@ -307,6 +310,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     {
         tx.check_writable()?;
         let block = self.pinned_by(tx);
+        block.prefetch_for_write();
         if self.is_inline() {
             let mut value = self.read(tx)?;
             let result = tx.shielded(|_| f(&mut value));

@@ -237,7 +237,6 @@ impl<'t> Tx<'t> {
     /// Makes `pending` the pending value of `block`.
     #[inline(always)]
     pub(crate) fn stage(&mut self, block: Pinned, pending: Pending) -> Result<(), Control> {
-        block.prefetch_for_write();
         if !self.log.writes.may_contain(block) {
             let last_read = self.log.reads.last_if(block);
             self.log.writes.stage_first(block, pending, last_read);
