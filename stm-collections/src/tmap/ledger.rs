@@ -169,13 +169,17 @@ impl Ledger<'_> {
     }
 
     /// All pairs, and where they are.
-    pub(super) fn pairs<K: 'static, V: 'static>(
+    pub(super) fn pairs<X: ReadTx, K: 'static, V: 'static>(
         self,
-        tx: &mut impl ReadTx,
-        header: Header,
-    ) -> Stm<Vec<(usize, (K, V))>> {
-        let taken = (0..PAIRS).filter(|at| header.is_taken(*at));
-        taken.map(|at| Ok((at, self.pair(tx, at)?))).collect()
+        tx: &mut X,
+    ) -> Stm<impl Iterator<Item = (usize, (K, V))> + use<X, K, V>> {
+        let words = self.ledgers.read(tx, self.index)?;
+        let header = Header([words[0], words[1]]);
+        let taken = (0..PAIRS).filter(move |at| header.is_taken(*at));
+        Ok(taken.map(move |at| {
+            let place = HEADER + 2 * at;
+            (at, (from_word(words[place]), from_word(words[place + 1])))
+        }))
     }
 
     /// Adds a pair, if there is room.

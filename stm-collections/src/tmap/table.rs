@@ -133,8 +133,8 @@ impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
                     visit(key, value);
                 }
             }
-            House::Ledger(ledger, header) => {
-                for (_, (key, value)) in ledger.pairs(tx, *header)? {
+            House::Ledger(ledger, _) => {
+                for (_, (key, value)) in ledger.pairs(tx)? {
                     visit(&key, &value);
                 }
             }
@@ -641,12 +641,14 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     {
         match &home.house {
             House::Ledger(ledger, header) => {
-                let mut pairs = ledger.pairs(tx, *header)?;
-                pairs.retain(|(_, (key, value))| !keep(key, value));
-                if !pairs.is_empty() {
-                    ledger.take(tx, *header, pairs.iter().map(|(at, _)| *at))?;
+                let pairs = ledger.pairs(tx)?;
+                let gone = pairs.filter(|(_, (key, value))| !keep(key, value));
+                let gone: Vec<usize> = gone.map(|(at, _)| at).collect();
+                let count = tally(gone.len());
+                if count > 0 {
+                    ledger.take(tx, *header, gone)?;
                 }
-                Ok(tally(pairs.len()))
+                Ok(count)
             }
             House::Var(_, bucket) => {
                 let mut gone = 0;
