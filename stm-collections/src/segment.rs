@@ -231,8 +231,7 @@ impl<T: Send + Sync + 'static> Chain<T> {
     fn prepend_segment(&self, tx: &mut Tx<'_>, at: Position, first: &Arc<Segment<T>>) -> Stm<()> {
         let segment = self.make_segment(tx, at)?;
         segment.next.write(tx, Some(Arc::clone(first)))?;
-        self.head
-            .enter(tx, at.renamed(segment.len()), segment)
+        self.head.enter(tx, at.renamed(segment.len()), segment)
     }
 
     /// A spare, or a new one.

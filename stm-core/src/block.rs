@@ -68,6 +68,9 @@ const KNOWN: usize = 1 << (usize::BITS - 1);
 /// In `handles`: this is a record, and the rest is the distance to the head of its array in bytes (S4).
 const RECORD: usize = 1 << (usize::BITS - 2);
 
+/// Distances are below this.
+pub(crate) const FARTHEST: usize = RECORD;
+
 /// More handles than there can be without somebody forgetting them on purpose.
 const TOO_MANY: usize = RECORD / 2;
 
@@ -129,13 +132,14 @@ impl Block {
     }
 
     /// The block of a record, so many bytes behind the head of its array (S4).
-    pub(crate) fn of_record(distance: usize) -> Self {
+    pub(crate) fn of_record(distance: usize, serial: Serial) -> Self {
+        debug_assert!(distance < FARTHEST);
         Self {
             word: AtomicWord::new(Word::inline_initial()),
             bits: AtomicU64::new(0),
             handles: AtomicUsize::new(RECORD | distance),
             tail: AtomicPtr::new(std::ptr::null_mut()),
-            serial: Serial::next(),
+            serial,
         }
     }
 
@@ -463,6 +467,13 @@ impl Seen<'_> {
     pub(crate) fn serial_of(node: *mut NodeHeader) -> u64 {
         // SAFETY: it was seen under the pin that lasts, or is pending in the log of an attempt that has not ended.
         unsafe { boxed::serial(node) }
+    }
+
+    /// How many words a record has, told by what is pending of it.
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
+    pub(crate) fn words_of_record(patch: *mut NodeHeader) -> usize {
+        // SAFETY: Q1; it is pending in the log of an attempt that has not ended.
+        unsafe { patch::len(patch) }
     }
 
     /// A value that is pending, for as long as nobody frees it.

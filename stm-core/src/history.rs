@@ -30,9 +30,8 @@ use crate::sync::Published;
 #[derive(Debug)]
 pub(crate) struct HistoryNode {
     version: Time,
-    /// The value of a variable; of a record, what tells this one from its others.
+    /// The value of a variable. A record's words lie elsewhere.
     bits: u64,
-    /// A record's words.
     words: Box<[u64]>,
     prev: *mut HistoryNode,
     published: Published,
@@ -41,11 +40,6 @@ pub(crate) struct HistoryNode {
 impl HistoryNode {
     pub(crate) const fn version(&self) -> Time {
         self.version
-    }
-
-    /// What a recording knows the value by.
-    pub(crate) const fn content(&self) -> u64 {
-        self.bits
     }
 
     pub(crate) fn bits(&self, field: Field) -> u64 {

@@ -120,17 +120,20 @@ impl<'t> Tx<'t> {
     ) -> Result<[u64; M], Control> {
         let look = record.look();
         if !self.log.writes.may_contain(record) && !look.word().is_locked() {
-            let words = std::array::from_fn(|at| record.load_bits(Field::of_record(first + at)));
-            let whole = mutant!("M10") || record.get().word().sample_again() == look.word();
-            let first = Seen::Bits(0);
-            if whole && self.may_rest_on(record, Field::of_record(0), look, first, FormHint::Inline)
-            {
+            let field = |at| Field::of_record(first + at);
+            let words = std::array::from_fn(|at| record.load_bits(field(at)));
+            let whole = mutant!("M10b") || record.get().word().sample_again() == look.word();
+            if whole && self.may_rest_on(record, look, FormHint::Inline) {
+                for (at, &bits) in words.iter().enumerate() {
+                    record::read(record, field(at), look.word(), Seen::Bits(bits));
+                }
                 return Ok(words);
             }
         }
         self.see_words_otherwise(record, first)
     }
 
+    /// One word after the other, by several looks. They agree, as looks at any two variables do (T1).
     #[inline(never)]
     fn see_words_otherwise<const M: usize>(
         &mut self,
@@ -147,21 +150,13 @@ impl<'t> Tx<'t> {
 
     /// Enters a read into the log, unless that takes more than a moment: whether it did.
     #[inline(always)]
-    fn may_rest_on(
-        &mut self,
-        block: Pinned,
-        field: Field,
-        look: Look,
-        seen: Seen<'_>,
-        hint: FormHint,
-    ) -> bool {
+    fn may_rest_on(&mut self, block: Pinned, look: Look, hint: FormHint) -> bool {
         if self.log.reads.ends_with(block, look) {
             // Read again at once, as in "check the balance, then modify it", and unchanged: nothing new was seen.
             return true;
         }
         if look.version_by(hint) <= self.rv || self.float() {
             self.log.reads.push(block, look);
-            record::read(block, field, look.word(), seen);
             return true;
         }
         false
@@ -177,8 +172,9 @@ impl<'t> Tx<'t> {
         // No update attempt, or perhaps an own write: the long way sorts that out.
         if !self.log.writes.may_contain(block)
             && let Sample::Whole(look, seen) = sample(block, field, hint)
-            && self.may_rest_on(block, field, look, seen, hint)
+            && self.may_rest_on(block, look, hint)
         {
+            record::read(block, field, look.word(), seen);
             return Ok(seen);
         }
         self.see_otherwise(block, field)
@@ -254,6 +250,11 @@ impl<'t> Tx<'t> {
             {
                 let reads = self.log.reads.as_slice();
                 holder.announce(block, reads.iter().map(|r| r.block));
+            }
+            if self.log.reads.ends_with(block, look) {
+                // As in `may_rest_on`: the next word of a record that is partly our own.
+                record::read(block, field, look.word(), seen);
+                return Ok(seen);
             }
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
@@ -364,8 +365,9 @@ impl<'t> Tx<'t> {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
                 let saved = unsafe { history::saved_at(block, self.rv) };
-                record::read_saved(block, saved.version(), saved.content());
-                Ok(Seen::Bits(saved.bits(field)))
+                let bits = saved.bits(field);
+                record::read_saved(block, field, saved.version(), bits);
+                Ok(Seen::Bits(bits))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
             AsOf::Undecided(undecided) => {

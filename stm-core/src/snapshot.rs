@@ -159,8 +159,9 @@ impl<'t> Snapshot<'t> {
             AsOf::InHistory => {
                 // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
                 let saved = unsafe { history::saved_at(block, self.time) };
-                record::read_saved(block, saved.version(), saved.content());
-                Seen::Bits(saved.bits(field))
+                let bits = saved.bits(field);
+                record::read_saved(block, field, saved.version(), bits);
+                Seen::Bits(bits)
             }
             AsOf::Undecided(_) => unreachable!("it sleeps inside"),
         }
