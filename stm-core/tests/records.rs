@@ -8,7 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::fire::{elsewhere, panic_of, tick, under_fire};
-use common::{Rng, Wakes, on_threads, poll, seed, wait_until, watched};
+use common::{Rng, Wakes, on_threads, poll, seed, wait_until, watched, watched_alone};
 use stm_core::diagnostics::{collect_garbage, registered_waits};
 use stm_core::{
     Decision, ReadTx, Stm, TRecords, TVar, Tx, abort, atomically, atomically_async, check, retry,
@@ -310,56 +310,9 @@ fn a_snapshot_between_two_commits_to_one_record() {
     });
 }
 
-/// As a reader of variables does: it starts over once, and then nothing can make it fail.
-#[test]
-fn a_reader_that_fails_goes_on_as_a_snapshot() {
-    watched("a_reader_that_fails_goes_on_as_a_snapshot", || {
-        let records = TRecords::<2>::new(2);
-        let attempts = atomically(|tx| {
-            let [a, b] = records.read(tx, 0)?;
-            elsewhere(|| {
-                tick();
-                atomically(|tx| {
-                    let [n, _] = records.read(tx, 0)?;
-                    records.write(tx, 0, [n + 1, n + 1])?;
-                    records.write(tx, 1, [n + 1, n + 1])
-                });
-            });
-            assert_eq!([a, b], records.read(tx, 1)?);
-            assert_eq!(a, records.read_word(tx, 0, 1)?);
-            Ok(tx.attempt())
-        });
-        assert!(attempts <= 2, "{attempts}");
-    });
-}
-
-/// Records that are written before x is: they are seen, and x as it was then.
-#[test]
-fn a_reader_converts_over_records() {
-    watched("a_reader_converts_over_records", || {
-        let (records, x) = (TRecords::<2>::new(3), TVar::new(Box::new(0)));
-        let seen = atomically(|tx| {
-            let before = *x.read(tx)?;
-            records.read(tx, 0)?;
-            if tx.attempt() == 1 {
-                elsewhere(|| {
-                    atomically(|tx| records.write(tx, 1, [5, 6]));
-                    tick();
-                    x.store(Box::new(1));
-                });
-            }
-            let newer = records.read(tx, 1)?;
-            assert_eq!(*x.read(tx)?, before);
-            assert_eq!(records.read_words(tx, 2, 0)?, [0, 0]);
-            Ok((tx.attempt(), before, newer))
-        });
-        assert_eq!(seen, (1, 0, [5, 6]));
-    });
-}
-
 #[test]
 fn a_wait_ends_when_any_word_is_written() {
-    watched("a_wait_ends_when_any_word_is_written", || {
+    watched_alone("a_wait_ends_when_any_word_is_written", || {
         for written in 0..4 {
             let records = TRecords::<4>::new(3);
             let mut task = Box::pin(atomically_async(|tx| {
@@ -383,7 +336,7 @@ fn a_wait_ends_when_any_word_is_written() {
 
 #[test]
 fn a_sleeper_is_woken_by_a_record() {
-    watched("a_sleeper_is_woken_by_a_record", || {
+    watched_alone("a_sleeper_is_woken_by_a_record", || {
         let records = TRecords::<2>::new(1);
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| {
@@ -393,7 +346,7 @@ fn a_sleeper_is_woken_by_a_record() {
                     Ok(answer)
                 })
             });
-            wait_until(|| registered_waits() > 0 || sleeper.is_finished());
+            wait_until(|| registered_waits() > 0);
             atomically(|tx| records.write(tx, 0, [1, 42]));
             assert_eq!(sleeper.join().expect("it ends"), 42);
         });
@@ -555,7 +508,7 @@ fn a_transaction_may_be_the_last_to_see_its_records() {
 /// A wait keeps what it waits for, also where the body has let go of it.
 #[test]
 fn a_wait_keeps_its_records() {
-    watched("a_wait_keeps_its_records", || {
+    watched_alone("a_wait_keeps_its_records", || {
         let records = TRecords::<2>::new(3);
         let mut held = Some(records.clone());
         let mut task = Box::pin(atomically_async(move |tx| match held.take() {
@@ -576,7 +529,7 @@ fn a_wait_keeps_its_records() {
 
 #[test]
 fn nothing_can_be_waited_for_in_records_without_a_handle() {
-    watched(
+    watched_alone(
         "nothing_can_be_waited_for_in_records_without_a_handle",
         || {
             let mut held = Some(TRecords::<2>::new(3));
