@@ -271,6 +271,9 @@ impl Clone for BlockHandle {
 impl Drop for BlockHandle {
     fn drop(&mut self) {
         if let Some(head) = Pinned(self.0).head_of_array() {
+            if mutant!("D-record") {
+                return;
+            }
             // SAFETY: S4, this handle is one of the array's.
             return unsafe { array::release(head) };
         }

@@ -571,7 +571,12 @@ fn save(write: &Write) -> *mut HistoryNode {
     let words = match write.pending.view() {
         PendingView::Bits(_) => Box::default(),
         // SAFETY: Q1, and the lock is ours.
-        PendingView::Node(patch, _) => unsafe { patch::words_before(patch, block) },
+        PendingView::Node(patch, _) => unsafe {
+            if mutant!("X5b") {
+                patch::apply(patch, block);
+            }
+            patch::words_before(patch, block)
+        },
     };
     let bits = block.own_bits(Field::VALUE);
     history::save(block, replaced.version(), bits, words)
