@@ -126,6 +126,9 @@ fn each_word_has_a_place<const N: usize>() {
             assert_eq!(snapshot(|s| records.read_word(s, record, word)), n);
             assert_eq!(atomically(|tx| records.read_word(tx, record, word)), n);
         }
+        let others = whole.map(|n| !n);
+        atomically(|tx| records.write(tx, record, others));
+        assert_eq!(snapshot(|s| records.read(s, record)), others);
     }
 }
 
@@ -624,7 +627,8 @@ fn a_wrong_index_is_told() {
 #[test]
 fn too_many_records_are_told() {
     watched("too_many_records_are_told", || {
-        for len in [usize::MAX, usize::MAX / 48, 1 << (usize::BITS - 7)] {
+        // With 48 bytes each, or 64 where a block is larger, the last are more than half of all that a layout may have.
+        for len in [usize::MAX, usize::MAX / 48, 3 << (usize::BITS - 9)] {
             let message = panic_of(|| TRecords::<2>::new(len));
             let expected = format!("{len} records of 2 words are more than memory can hold");
             assert_eq!(message, expected);
