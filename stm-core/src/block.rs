@@ -1,4 +1,4 @@
-//! The block behind a `TVar`: its word, its value or the way to it, and the count of its handles.
+//! The block behind a `TVar`, or of a record: its word, its value or the way to it, and the count of its handles.
 //!
 //! # Picture
 //!
@@ -18,7 +18,7 @@
 //!   had a handle, or could reach one, may use the block until it unpins. [`Pinned`] stands for this.
 //! - S2  What is freed with a block is the value that is current when the free runs, not when it was scheduled:
 //!   the transaction that dropped the last handle may still publish into it. Neither `prev` nor history is
-//!   freed with it; their committers retired them.
+//!   freed with it; their committers retired them. (A record's words need no free of their own.)
 //! - S3  A count that has reached zero never rises again ([`Pinned::try_acquire`] declines).
 //! - S4  A record lies in an array that is freed as one, and has no count of its own: `handles` says how far before it the head of
 //!   the array is, which has the count. That never changes, so any load of it tells.

@@ -7,10 +7,14 @@
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
 //!  4  functions are applied to the newest values, if there are any; the decider is asked, if there is one
-//!  5  inline: save history, if snapshots live
+//!  5  inline, and records: save history, if snapshots live
 //!  6  publish: each store also unlocks               ◀── nothing may fail from 5 on
 //!  7  retire what was replaced; then, by the caller: unpin, wake, drop
 //! ```
+//!
+//! A record is an inline variable with more than one word beside its lock: 5 saves all of them, 6 stores those that were written and
+//! then the one word that publishes and unlocks, and 7 frees the patch that they were pending in. Nothing below depends on how many
+//! there are.
 //!
 //! # Why it is right
 //!
@@ -565,7 +569,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     }
 }
 
-/// Step 5 of one write.
+/// Step 5 of one write: nothing of it has been stored yet.
 fn save(write: &Write) -> *mut HistoryNode {
     let (block, replaced) = (write.block, write.replaced);
     let words = match write.pending.view() {

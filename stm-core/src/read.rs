@@ -8,6 +8,8 @@
 //! newer than the transaction's begin. Since our clock does not move with commits, most of what a short
 //! transaction meets is "newer" by one, so rejecting is no option, and neither is moving the clock at each read.
 //!
+//! What is read is one value, or some words of one record: a record has one word with one version, and the same applies to it.
+//!
 //! # State
 //!
 //! | version read | reads so far | what is done | name |
@@ -62,7 +64,7 @@ pub(crate) enum Sample<'t> {
     Busy,
 }
 
-/// Word, value, word for the inline form; word and a dereference for the boxed one.
+/// Word, value, word for the inline form, where `field` says which of a record's; word and a dereference for the boxed one.
 #[inline(always)]
 pub(crate) fn sample<'t>(block: Pinned, field: Field, hint: FormHint) -> Sample<'t> {
     let look = block.look();
