@@ -111,7 +111,11 @@ fn what_a_record_has_cost_goes_with_its_array() {
         atomically(increment);
         assert_eq!(hot_vars(9).len(), 1);
         let other = records.clone();
-        drop(records);
+        let mut waits = Box::pin(atomically_async(|tx| {
+            check(other.read_word(tx, 3, 1)? == 0)
+        }));
+        assert_eq!(poll(&mut waits, Waker::noop()), Poll::Pending);
+        drop((records, waits));
         collect_garbage();
         assert_eq!(hot_vars(9).len(), 1);
         assert_eq!(snapshot(|s| other.read(s, 3)), [1, 7]);
