@@ -72,7 +72,7 @@ impl Var {
                 records,
                 record,
                 word,
-            } if n % 4 > 0 => records.write_word(tx, *record, *word, n),
+            } if n % 4 != 3 => records.write_word(tx, *record, *word, n),
             Word {
                 records, record, ..
             } => records.write(tx, *record, [n; WORDS]),
