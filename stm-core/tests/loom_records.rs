@@ -5,7 +5,7 @@
 //! that each write one word, blindly or after a read. What must hold: a body has words of one commit, whatever it is, and no word
 //! is lost.
 //!
-//! Bounded: two threads, one record of two words, 3 preemptions (2 for the model with two commits). Nothing is ever freed (see `reclaim`), a patch is: it
+//! Bounded: two threads, one record of two words, 3 preemptions (2 for the models with a snapshot). Nothing is ever freed (see `reclaim`), a patch is: it
 //! belongs to its committer alone.
 //!
 //! ```text
@@ -74,7 +74,7 @@ fn looks_at_single_words_agree() {
 
 #[test]
 fn a_snapshot_has_words_of_one_commit() {
-    explore(3, || {
+    explore(2, || {
         let pair = Pair::new();
         let writer = thread::spawn(move || pair.write_both(1));
         snapshot(|s| {
