@@ -208,11 +208,7 @@ fn commit_few<const N: usize, const BOXED: bool>(
         if BOXED {
             publish_one(writes[at], replaced[at], version);
         } else {
-            let block = writes[at].block;
-            block.store_bits(Field::VALUE, writes[at].pending.plain_bits());
-            let word = replaced[at].successor(version);
-            record::publishes(writes[at], replaced[at], word);
-            block.get().word().publish(word);
+            publish_word(writes[at], replaced[at], version);
         }
     }
     if BOXED {
@@ -355,7 +351,7 @@ pub(crate) fn publish_all(pin: &Pin, log: &mut Log, now: Stamp) {
     if now.snapshots_live() {
         publish_with_history(pin, log.writes.entries(), version);
     } else {
-        publish(log.writes.entries(), version);
+        publish(log.writes.entries(), version, log.writes.has_boxed());
     }
 }
 
@@ -552,7 +548,7 @@ pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
 #[inline(never)]
 fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     if mutant!("X5") {
-        publish(writes, version);
+        publish(writes, version, true);
     }
     let made: SmallVec<[*mut HistoryNode; 4]> = writes
         .iter()
@@ -560,7 +556,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
         .map(save)
         .collect();
     if !mutant!("X5") {
-        publish(writes, version);
+        publish(writes, version, true);
     }
     context::tally(|tally| tally.history_nodes.add(made.len() as u64));
     for node in made {
@@ -586,12 +582,28 @@ fn save(write: &Write) -> *mut HistoryNode {
     history::save(block, replaced.version(), bits, words)
 }
 
-/// Step 6.
+/// Step 6. `boxed`: something of it may be in a node.
 #[inline(always)]
-fn publish(writes: &[Write], version: Time) {
-    for write in writes {
-        publish_one(write, write.replaced, version);
+fn publish(writes: &[Write], version: Time, boxed: bool) {
+    if boxed {
+        for write in writes {
+            publish_one(write, write.replaced, version);
+        }
+    } else {
+        for write in writes {
+            publish_word(write, write.replaced, version);
+        }
     }
+}
+
+/// Of a word-sized variable.
+#[inline(always)]
+fn publish_word(write: &Write, replaced: Word, version: Time) {
+    let block = write.block;
+    block.store_bits(Field::VALUE, write.pending.plain_bits());
+    let word = replaced.successor(version);
+    record::publishes(write, replaced, word);
+    block.get().word().publish(word);
 }
 
 #[inline(always)]

@@ -121,19 +121,21 @@ impl<'t> Tx<'t> {
         first: usize,
     ) -> Result<[u64; M], Control> {
         if !self.log.writes.may_contain(record)
-            && let Some(words) = self.see_words_at_once(record, first)
+            && let Some(words) = self.see_words_at_once(record, first, |_| true)
         {
             return Ok(words);
         }
         self.see_words_otherwise(record, first)
     }
 
-    /// As [`sample`], and then rests on it; `None` if either takes more than a moment. Only where none of them is pending.
+    /// As [`sample`], and then rests on it; `None` if either takes more than a moment. All are as they were published; `are_given` says
+    /// which of them go to the body.
     #[inline(always)]
     fn see_words_at_once<const M: usize>(
         &mut self,
         record: Pinned,
         first: usize,
+        are_given: impl Fn(usize) -> bool,
     ) -> Option<[u64; M]> {
         let look = record.look();
         if look.word().is_locked() {
@@ -145,7 +147,7 @@ impl<'t> Tx<'t> {
         if !whole || !self.may_rest_on(record, look, FormHint::Inline) {
             return None;
         }
-        for (at, &bits) in words.iter().enumerate() {
+        for (at, &bits) in words.iter().enumerate().filter(|&(at, _)| are_given(at)) {
             record::read(record, field(at), look.word(), Seen::Bits(bits));
         }
         Some(words)
@@ -158,13 +160,16 @@ impl<'t> Tx<'t> {
         record: Pinned,
         first: usize,
     ) -> Result<[u64; M], Control> {
-        // To the filter, records in a row look alike more often than other variables do: a power of two often lies between them.
-        if self.mode == Mode::Update
-            && self.log.holder.is_none()
-            && self.log.writes.find(record).is_none()
-            && let Some(words) = self.see_words_at_once(record, first)
-        {
-            return Ok(words);
+        // Some are pending, or none: to the filter, records in a row look alike more often than other variables do.
+        if self.mode == Mode::Update && self.log.holder.is_none() {
+            let own = self.own_words::<M>(record, first);
+            if let Some(words) = all(own) {
+                return Ok(words);
+            }
+            let are_given = |at: usize| own[at].is_none();
+            if let Some(published) = self.see_words_at_once::<M>(record, first, are_given) {
+                return Ok(std::array::from_fn(|at| own[at].unwrap_or(published[at])));
+            }
         }
         let mut words = [0; M];
         for (at, word) in words.iter_mut().enumerate() {
@@ -172,6 +177,16 @@ impl<'t> Tx<'t> {
             *word = self.see_field(record, field, FormHint::Inline)?.bits();
         }
         Ok(words)
+    }
+
+    /// Those words of a record that this transaction has written.
+    fn own_words<const M: usize>(&self, record: Pinned, first: usize) -> [Option<u64>; M] {
+        let Some(at) = self.log.writes.find(record) else {
+            return [None; M];
+        };
+        let pending = self.log.writes.pending(at);
+        let word = |at| Seen::pending_field(pending, Field::of_record(first + at));
+        std::array::from_fn(|at| word(at).map(Seen::bits))
     }
 
     /// Enters a read into the log, unless that takes more than a moment: whether it did.
@@ -276,11 +291,6 @@ impl<'t> Tx<'t> {
             {
                 let reads = self.log.reads.as_slice();
                 holder.announce(block, reads.iter().map(|r| r.block));
-            }
-            if self.log.reads.ends_with(block, look) {
-                // As in `may_rest_on`: the next word of a record that is partly our own.
-                record::read(block, field, look.word(), seen);
-                return Ok(seen);
             }
             if look.version() <= self.rv {
                 self.log.reads.push(block, look);
@@ -402,4 +412,10 @@ impl<'t> Tx<'t> {
             }
         }
     }
+}
+
+/// What is in all of them, if there is something in each.
+fn all<const M: usize>(words: [Option<u64>; M]) -> Option<[u64; M]> {
+    let full = words.iter().all(Option::is_some);
+    full.then(|| words.map(Option::unwrap_or_default))
 }
