@@ -1,4 +1,6 @@
 //! Records: words under one lock are one variable, records beside each other are many.
+//!
+//! What counts attempts runs alone, and so does what has threads contend: one of them may take priority, and others then give way.
 #![cfg(not(loom))]
 #![allow(clippy::disallowed_types, reason = "tests stand outside of the models")]
 
@@ -228,7 +230,7 @@ impl Ledger {
 
 #[test]
 fn words_are_never_torn() {
-    watched("words_are_never_torn", || {
+    watched_alone("words_are_never_torn", || {
         let ledger = Ledger::new();
         let rounds = if cfg!(debug_assertions) { 100 } else { 1_000 };
         under_fire(
@@ -372,7 +374,7 @@ fn attempts(
 
 #[test]
 fn records_conflict_with_themselves_only() {
-    watched("records_conflict_with_themselves_only", || {
+    watched_alone("records_conflict_with_themselves_only", || {
         let records = TRecords::<3>::new(9);
         let increment = |record: usize, word: usize| {
             let records = &records;
@@ -394,7 +396,7 @@ fn records_conflict_with_themselves_only() {
 
 #[test]
 fn blind_writes_do_not_conflict() {
-    watched("blind_writes_do_not_conflict", || {
+    watched_alone("blind_writes_do_not_conflict", || {
         let records = TRecords::<3>::new(1);
         let write = |word: usize, n: u64| {
             let records = &records;
@@ -425,7 +427,7 @@ fn blind_writes_do_not_conflict() {
 fn increments_of_different_words_are_all_there() {
     const ROUNDS: u64 = 2_000;
 
-    watched("increments_of_different_words_are_all_there", || {
+    watched_alone("increments_of_different_words_are_all_there", || {
         let records = TRecords::<3>::new(1);
         on_threads(3, |word| {
             for _ in 0..ROUNDS {
@@ -487,11 +489,8 @@ fn a_transaction_may_be_the_last_to_see_its_records() {
     watched("a_transaction_may_be_the_last_to_see_its_records", || {
         let sum = TVar::new(0_u64);
         for n in 1..=300 {
-            let mut held = Some(TRecords::<4>::new(50));
             atomically(|tx| {
-                let Some(records) = held.take() else {
-                    return Ok(());
-                };
+                let records = TRecords::<4>::new(50);
                 for record in 0..50 {
                     records.write_word(tx, record, 3, n)?;
                     sum.modify(tx, |sum| sum + n)?;
@@ -535,10 +534,9 @@ fn nothing_can_be_waited_for_in_records_without_a_handle() {
     watched_alone(
         "nothing_can_be_waited_for_in_records_without_a_handle",
         || {
-            let mut held = Some(TRecords::<2>::new(3));
             let message = panic_of(|| {
                 atomically(|tx| {
-                    let records = held.take().expect("once");
+                    let records = TRecords::<2>::new(3);
                     records.read(tx, 1)?;
                     drop(records);
                     retry::<()>()
@@ -657,7 +655,7 @@ const _: () = {
 /// Handles of all threads lead to one array, and it goes with the last.
 #[test]
 fn handles_come_and_go_on_all_threads() {
-    watched("handles_come_and_go_on_all_threads", || {
+    watched_alone("handles_come_and_go_on_all_threads", || {
         let total = AtomicU64::new(0);
         for _ in 0..50 {
             let mut handles: Vec<_> = {
