@@ -17,13 +17,16 @@
 //! - A1  A head is followed by `len` records of the size that its `free` was made for, all initialised. All of it is one
 //!   allocation, which goes through the collector after the last handle went (S1).
 //! - A2  Every pointer to a record is made from one to the head, and may be used for the whole allocation (S4 goes back from it).
+//! - A3  No record is [`block::FARTHEST`] or farther from its head, so that a distance and what is noted beside it fit one number.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use crate::block::{self, Block, Field, Pinned};
 use crate::context;
+use crate::mutant::mutant;
 use crate::prefetch;
+use crate::record::Serial;
 use crate::sync::{AtomicU64, AtomicUsize};
 
 /// What the array has but once. Aligned to a cache line, so that records which fill lines do not straddle them.
@@ -55,12 +58,13 @@ impl<const N: usize> Record<N> {
         size_of::<Head>() + index * size_of::<Self>()
     }
 
-    /// `None` if there is no memory that large.
+    /// `None` if there is no memory that large, or one could not find back in it (A3).
     fn layout(len: usize) -> Option<Layout> {
         let records = Layout::array::<Self>(len).ok()?;
         let (layout, start) = Layout::new::<Head>().extend(records).ok()?;
         debug_assert_eq!(start, Self::distance(0));
-        Some(layout.pad_to_align())
+        let layout = layout.pad_to_align();
+        (layout.size() <= block::FARTHEST).then_some(layout)
     }
 }
 
@@ -81,13 +85,13 @@ impl<const N: usize> Array<N> {
     ///
     /// # Panics
     ///
-    /// If there is no memory that large.
+    /// If no memory could be that large. Aborts if there is none.
     pub(crate) fn new(len: usize) -> Self {
         const { Record::<N>::FITS }
         const { assert!(Field::of_record(0).offset() == std::mem::offset_of!(Record<N>, words)) }
         let layout = Record::<N>::layout(len)
-            .unwrap_or_else(|| panic!("capacity overflow: {len} records of {N} words"));
-        // SAFETY: the head alone has a size.
+            .unwrap_or_else(|| panic!("{len} records of {N} words are more than memory can hold"));
+        // SAFETY: not of size zero, for the head has a size.
         let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)
         };
@@ -102,7 +106,7 @@ impl<const N: usize> Array<N> {
             for index in 0..len {
                 let distance = Record::<N>::distance(index);
                 head.byte_add(distance).cast().write(Record::<N> {
-                    block: Block::of_record(distance),
+                    block: Block::of_record(distance, Serial::first_of(N)),
                     words: std::array::from_fn(|_| AtomicU64::new(0)),
                 });
             }
@@ -131,7 +135,7 @@ impl<const N: usize> Array<N> {
     #[inline(always)]
     pub(crate) unsafe fn pinned(&self, index: usize) -> Pinned {
         let len = self.len;
-        assert!(index < len, "there is no record {index} among {len}");
+        assert!(index < len, "there is no record {index}, only {len} in all");
         // SAFETY: A1, A2; the rest is the caller's promise.
         unsafe { Pinned::record(self.head.byte_add(Record::<N>::distance(index)).cast()) }
     }
@@ -183,7 +187,7 @@ pub(crate) unsafe fn release(head: NonNull<Head>) {
         let free = head.free;
         (block::remove_handle(&head.count), free)
     };
-    if last {
+    if last && !mutant!("D-array") {
         context::with(|ctx| {
             // SAFETY: S1, the count is zero, so threads that pin from now on have no way to the records.
             unsafe { ctx.pin().retire(move || free(head)) };

@@ -1,4 +1,4 @@
-//! The block behind a `TVar`: its word, its value or the way to it, and the count of its handles.
+//! The block behind a `TVar`, or of a record: its word, its value or the way to it, and the count of its handles.
 //!
 //! # Picture
 //!
@@ -18,7 +18,7 @@
 //!   had a handle, or could reach one, may use the block until it unpins. [`Pinned`] stands for this.
 //! - S2  What is freed with a block is the value that is current when the free runs, not when it was scheduled:
 //!   the transaction that dropped the last handle may still publish into it. Neither `prev` nor history is
-//!   freed with it; their committers retired them.
+//!   freed with it; their committers retired them. (A record's words need no free of their own.)
 //! - S3  A count that has reached zero never rises again ([`Pinned::try_acquire`] declines).
 //! - S4  A record lies in an array that is freed as one, and has no count of its own: `handles` says how far before it the head of
 //!   the array is, which has the count. That never changes, so any load of it tells.
@@ -68,6 +68,9 @@ const KNOWN: usize = 1 << (usize::BITS - 1);
 
 /// In `handles`: this is a record, and the rest is the distance to the head of its array in bytes (S4).
 const RECORD: usize = 1 << (usize::BITS - 2);
+
+/// Distances are below this.
+pub(crate) const FARTHEST: usize = RECORD;
 
 /// More handles than there can be without somebody forgetting them on purpose.
 const TOO_MANY: usize = RECORD / 2;
@@ -130,13 +133,14 @@ impl Block {
     }
 
     /// The block of a record, so many bytes behind the head of its array (S4).
-    pub(crate) fn of_record(distance: usize) -> Self {
+    pub(crate) fn of_record(distance: usize, serial: Serial) -> Self {
+        debug_assert!(distance < FARTHEST);
         Self {
             word: AtomicWord::new(Word::inline_initial()),
             bits: AtomicU64::new(0),
             handles: AtomicUsize::new(RECORD | distance),
             tail: AtomicPtr::new(std::ptr::null_mut()),
-            serial: Serial::next(),
+            serial,
         }
     }
 
@@ -268,6 +272,9 @@ impl Clone for BlockHandle {
 impl Drop for BlockHandle {
     fn drop(&mut self) {
         if let Some(head) = Pinned(self.0).head_of_array() {
+            if mutant!("D-record") {
+                return;
+            }
             // SAFETY: S4, this handle is one of the array's.
             return unsafe { array::release(head) };
         }
@@ -470,6 +477,13 @@ impl Seen<'_> {
     pub(crate) fn serial_of(node: *mut NodeHeader) -> u64 {
         // SAFETY: it was seen under the pin that lasts, or is pending in the log of an attempt that has not ended.
         unsafe { boxed::serial(node) }
+    }
+
+    /// How many words a record has, told by what is pending of it.
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
+    pub(crate) fn words_of_record(patch: *mut NodeHeader) -> usize {
+        // SAFETY: Q1; it is pending in the log of an attempt that has not ended.
+        unsafe { patch::len(patch) }
     }
 
     /// A value that is pending, for as long as nobody frees it.

@@ -73,7 +73,7 @@ impl NodeOps {
 
 /// A value that is not published yet: owned by one write set, private to one attempt.
 ///
-/// Two words that travel in registers: the bits of an inline value, or a boxed value's node and operations. Plain
+/// Two words that travel in registers: the bits of an inline value, or the node and operations of a boxed value or a patch. Plain
 /// data, so that emptying a write set of inline values costs nothing; [`Unpublished`] is what frees.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {

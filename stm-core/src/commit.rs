@@ -7,10 +7,14 @@
 //!  2  one load of the clock: version = time + 1, and whether snapshots live
 //!  3  validate every read                            ◀── its end is the linearization point
 //!  4  functions are applied to the newest values, if there are any; the decider is asked, if there is one
-//!  5  inline: save history, if snapshots live
+//!  5  inline, and records: save history, if snapshots live
 //!  6  publish: each store also unlocks               ◀── nothing may fail from 5 on
 //!  7  retire what was replaced; then, by the caller: unpin, wake, drop
 //! ```
+//!
+//! A record is an inline variable with more than one word beside its lock: 5 saves all of them, 6 stores those that were written and
+//! then the one word that publishes and unlocks, and 7 frees the patch that they were pending in. Nothing below depends on how many
+//! there are.
 //!
 //! # Why it is right
 //!
@@ -219,11 +223,7 @@ fn commit_few<const N: usize, const BOXED: bool>(
         if BOXED {
             publish_one(writes[at], replaced[at], version);
         } else {
-            let block = writes[at].block;
-            block.store_bits(Field::VALUE, writes[at].pending.plain_bits());
-            let word = replaced[at].successor(version);
-            record::publishes(writes[at], replaced[at], word);
-            block.get().word().publish(word);
+            publish_word(writes[at], replaced[at], version);
         }
     }
     if BOXED {
@@ -366,7 +366,7 @@ pub(crate) fn publish_all(pin: &Pin, log: &mut Log, now: Stamp) {
     if now.snapshots_live() {
         publish_with_history(pin, log.writes.entries(), version);
     } else {
-        publish(log.writes.entries(), version);
+        publish(log.writes.entries(), version, log.writes.has_boxed());
     }
 }
 
@@ -563,7 +563,7 @@ pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
 #[inline(never)]
 fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     if mutant!("X5") {
-        publish(writes, version);
+        publish(writes, version, true);
     }
     let made: SmallVec<[*mut HistoryNode; 4]> = writes
         .iter()
@@ -571,7 +571,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
         .map(save)
         .collect();
     if !mutant!("X5") {
-        publish(writes, version);
+        publish(writes, version, true);
     }
     context::tally(|tally| tally.history_nodes.add(made.len() as u64));
     for node in made {
@@ -580,25 +580,45 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     }
 }
 
-/// Step 5 of one write.
+/// Step 5 of one write: nothing of it has been stored yet.
 fn save(write: &Write) -> *mut HistoryNode {
     let (block, replaced) = (write.block, write.replaced);
-    let (bits, words) = match write.pending.view() {
-        PendingView::Bits(_) => (block.own_bits(Field::VALUE), Box::default()),
+    let words = match write.pending.view() {
+        PendingView::Bits(_) => Box::default(),
         // SAFETY: Q1, and the lock is ours.
-        PendingView::Node(patch, _) => (replaced.publication(), unsafe {
+        PendingView::Node(patch, _) => unsafe {
+            if mutant!("X5b") {
+                patch::apply(patch, block);
+            }
             patch::words_before(patch, block)
-        }),
+        },
     };
+    let bits = block.own_bits(Field::VALUE);
     history::save(block, replaced.version(), bits, words)
 }
 
-/// Step 6.
+/// Step 6. `boxed`: something of it may be in a node.
 #[inline(always)]
-fn publish(writes: &[Write], version: Time) {
-    for write in writes {
-        publish_one(write, write.replaced, version);
+fn publish(writes: &[Write], version: Time, boxed: bool) {
+    if boxed {
+        for write in writes {
+            publish_one(write, write.replaced, version);
+        }
+    } else {
+        for write in writes {
+            publish_word(write, write.replaced, version);
+        }
     }
+}
+
+/// Of a word-sized variable.
+#[inline(always)]
+fn publish_word(write: &Write, replaced: Word, version: Time) {
+    let block = write.block;
+    block.store_bits(Field::VALUE, write.pending.plain_bits());
+    let word = replaced.successor(version);
+    record::publishes(write, replaced, word);
+    block.get().word().publish(word);
 }
 
 #[inline(always)]
@@ -635,8 +655,12 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
+/// Nobody but us has ever known of it: it needs no collector.
 #[inline(never)]
 fn discard_patch(node: *mut NodeHeader, ops: &NodeOps) {
+    if mutant!("D-patch") {
+        return;
+    }
     // SAFETY: Q2, it has been applied, and the write set forgets it.
     unsafe { ops.free(node) };
 }

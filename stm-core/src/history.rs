@@ -1,7 +1,8 @@
 //! Old values of inline variables, kept only while a snapshot may want them.
 //!
 //! An inline commit overwrites the value in place. If the clock says that a snapshot lives, the committer
-//! first saves the old version and value in a node that the snapshot finds from the block.
+//! first saves the old version and value in a node that the snapshot finds from the block. Of a record it saves all words, whichever
+//! it is going to overwrite: they have one version, and the snapshot may want any of them.
 //!
 //! # Invariants
 //!
@@ -26,13 +27,12 @@ use crate::clock::Time;
 use crate::pool;
 use crate::sync::Published;
 
-/// A value that was overwritten, and the version that it had.
+/// A value that was overwritten, or a record of which some words were, and the version that it had.
 #[derive(Debug)]
 pub(crate) struct HistoryNode {
     version: Time,
-    /// The value of a variable; of a record, what tells this one from its others.
+    /// The value of a variable. A record's words lie elsewhere.
     bits: u64,
-    /// A record's words.
     words: Box<[u64]>,
     prev: *mut HistoryNode,
     published: Published,
@@ -41,11 +41,6 @@ pub(crate) struct HistoryNode {
 impl HistoryNode {
     pub(crate) const fn version(&self) -> Time {
         self.version
-    }
-
-    /// What a recording knows the value by.
-    pub(crate) const fn content(&self) -> u64 {
-        self.bits
     }
 
     pub(crate) fn bits(&self, field: Field) -> u64 {

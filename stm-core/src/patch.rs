@@ -101,6 +101,16 @@ pub(crate) unsafe fn written(node: *mut NodeHeader, index: usize) -> Option<u64>
     }
 }
 
+/// How many words the record of the patch in `node` has.
+///
+/// # Safety
+///
+/// As [`written`].
+pub(crate) unsafe fn len(node: *mut NodeHeader) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { (*parts(node).0).len }
+}
+
 /// Stores what the patch in `node` writes into the locked record.
 ///
 /// # Safety
@@ -128,7 +138,7 @@ pub(crate) unsafe fn apply(node: *mut NodeHeader, record: Pinned) {
 #[cold]
 pub(crate) unsafe fn words_before(node: *mut NodeHeader, record: Pinned) -> Box<[u64]> {
     // SAFETY: the caller's promise.
-    let len = unsafe { (*parts(node).0).len };
+    let len = unsafe { len(node) };
     let word = |index| record.own_bits(Field::of_record(index));
     (0..len).map(word).collect()
 }

@@ -8,6 +8,8 @@
 //! newer than the transaction's begin. Since our clock does not move with commits, most of what a short
 //! transaction meets is "newer" by one, so rejecting is no option, and neither is moving the clock at each read.
 //!
+//! What is read is one value, or some words of one record: a record has one word with one version, and the same applies to it.
+//!
 //! # State
 //!
 //! | version read | reads so far | what is done | name |
@@ -62,7 +64,7 @@ pub(crate) enum Sample<'t> {
     Busy,
 }
 
-/// Word, value, word for the inline form; word and a dereference for the boxed one.
+/// Word, value, word for the inline form, where `field` says which of a record's; word and a dereference for the boxed one.
 #[inline(always)]
 pub(crate) fn sample<'t>(block: Pinned, field: Field, hint: FormHint) -> Sample<'t> {
     let look = block.look();
@@ -118,25 +120,57 @@ impl<'t> Tx<'t> {
         record: Pinned,
         first: usize,
     ) -> Result<[u64; M], Control> {
-        let look = record.look();
-        if !self.log.writes.may_contain(record) && !look.word().is_locked() {
-            let words = std::array::from_fn(|at| record.load_bits(Field::of_record(first + at)));
-            let whole = mutant!("M10") || record.get().word().sample_again() == look.word();
-            let first = Seen::Bits(0);
-            if whole && self.may_rest_on(record, Field::of_record(0), look, first, FormHint::Inline)
-            {
-                return Ok(words);
-            }
+        if !self.log.writes.may_contain(record)
+            && let Some(words) = self.see_words_at_once(record, first, |_| true)
+        {
+            return Ok(words);
         }
         self.see_words_otherwise(record, first)
     }
 
+    /// As [`sample`], and then rests on it; `None` if either takes more than a moment. All are as they were published; `are_given` says
+    /// which of them go to the body.
+    #[inline(always)]
+    fn see_words_at_once<const M: usize>(
+        &mut self,
+        record: Pinned,
+        first: usize,
+        are_given: impl Fn(usize) -> bool,
+    ) -> Option<[u64; M]> {
+        let look = record.look();
+        if look.word().is_locked() {
+            return None;
+        }
+        let field = |at| Field::of_record(first + at);
+        let words = std::array::from_fn(|at| record.load_bits(field(at)));
+        let whole = mutant!("M10b") || record.get().word().sample_again() == look.word();
+        if !whole || !self.may_rest_on(record, look, FormHint::Inline) {
+            return None;
+        }
+        for (at, &bits) in words.iter().enumerate().filter(|&(at, _)| are_given(at)) {
+            record::read(record, field(at), look.word(), Seen::Bits(bits));
+        }
+        Some(words)
+    }
+
+    /// If it must be, one word after the other, by several looks. They agree, as looks at any two variables do (T1).
     #[inline(never)]
     fn see_words_otherwise<const M: usize>(
         &mut self,
         record: Pinned,
         first: usize,
     ) -> Result<[u64; M], Control> {
+        // Some are pending, or none: to the filter, records in a row look alike more often than other variables do.
+        if self.mode == Mode::Update && self.log.holder.is_none() {
+            let own = self.own_words::<M>(record, first);
+            if let Some(words) = all(own) {
+                return Ok(words);
+            }
+            let are_given = |at: usize| own[at].is_none();
+            if let Some(published) = self.see_words_at_once::<M>(record, first, are_given) {
+                return Ok(std::array::from_fn(|at| own[at].unwrap_or(published[at])));
+            }
+        }
         let mut words = [0; M];
         for (at, word) in words.iter_mut().enumerate() {
             let field = Field::of_record(first + at);
@@ -145,23 +179,25 @@ impl<'t> Tx<'t> {
         Ok(words)
     }
 
+    /// Those words of a record that this transaction has written.
+    fn own_words<const M: usize>(&self, record: Pinned, first: usize) -> [Option<u64>; M] {
+        let Some(at) = self.log.writes.find(record) else {
+            return [None; M];
+        };
+        let pending = self.log.writes.pending(at);
+        let word = |at| Seen::pending_field(pending, Field::of_record(first + at));
+        std::array::from_fn(|at| word(at).map(Seen::bits))
+    }
+
     /// Enters a read into the log, unless that takes more than a moment: whether it did.
     #[inline(always)]
-    fn may_rest_on(
-        &mut self,
-        block: Pinned,
-        field: Field,
-        look: Look,
-        seen: Seen<'_>,
-        hint: FormHint,
-    ) -> bool {
+    fn may_rest_on(&mut self, block: Pinned, look: Look, hint: FormHint) -> bool {
         if self.log.reads.ends_with(block, look) {
             // Read again at once, as in "check the balance, then modify it", and unchanged: nothing new was seen.
             return true;
         }
         if look.version_by(hint) <= self.rv || self.float() {
             self.log.reads.push(block, look);
-            record::read(block, field, look.word(), seen);
             return true;
         }
         false
@@ -177,8 +213,9 @@ impl<'t> Tx<'t> {
         // No update attempt, or perhaps an own write: the long way sorts that out.
         if !self.log.writes.may_contain(block)
             && let Sample::Whole(look, seen) = sample(block, field, hint)
-            && self.may_rest_on(block, field, look, seen, hint)
+            && self.may_rest_on(block, look, hint)
         {
+            record::read(block, field, look.word(), seen);
             return Ok(seen);
         }
         self.see_otherwise(block, field)
@@ -364,8 +401,9 @@ impl<'t> Tx<'t> {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
                 let saved = unsafe { history::saved_at(block, self.rv) };
-                record::read_saved(block, saved.version(), saved.content());
-                Ok(Seen::Bits(saved.bits(field)))
+                let bits = saved.bits(field);
+                record::read_saved(block, field, saved.version(), bits);
+                Ok(Seen::Bits(bits))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),
             AsOf::Undecided(undecided) => {
@@ -374,4 +412,10 @@ impl<'t> Tx<'t> {
             }
         }
     }
+}
+
+/// What is in all of them, if there is something in each.
+fn all<const M: usize>(words: [Option<u64>; M]) -> Option<[u64; M]> {
+    let full = words.iter().all(Option::is_some);
+    full.then(|| words.map(Option::unwrap_or_default))
 }

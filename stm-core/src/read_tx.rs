@@ -213,7 +213,7 @@ impl sealed::Access for Snapshot<'_> {
         record: sealed::ForAccess,
         first: usize,
     ) -> Result<[u64; M], Control> {
-        // All as of one moment, so one after the other.
+        // All as of one moment, so they may be read one after the other.
         let word = |at| self.see(record.0, Field::of_record(first + at)).bits();
         Ok(std::array::from_fn(word))
     }

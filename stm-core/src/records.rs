@@ -52,12 +52,16 @@ pub struct TRecords<const N: usize> {
     array: Array<N>,
 }
 
+// Records are only ever changed by whole publications, so a panic cannot leave one half-way.
+impl<const N: usize> std::panic::UnwindSafe for TRecords<N> {}
+impl<const N: usize> std::panic::RefUnwindSafe for TRecords<N> {}
+
 impl<const N: usize> TRecords<N> {
     /// `len` records, whose words are all 0. May be called anywhere, also inside a transaction.
     ///
     /// # Panics
     ///
-    /// If there is no memory that large.
+    /// If no memory could hold so many. If there is none left, the process is aborted, as with a `Vec`.
     ///
     /// ```
     /// let records = stm_core::TRecords::<3>::new(10);
@@ -268,7 +272,7 @@ impl<const N: usize> TRecords<N> {
         const { assert!(M > 0 && M <= N, "a record has not so many words") }
         assert!(
             first <= N - M,
-            "there are no {M} words from {first} on among {N}"
+            "a record of {N} words has no {M} from index {first} on"
         );
     }
 }

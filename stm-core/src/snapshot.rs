@@ -16,6 +16,8 @@
 //! | version <= s, locked | wait: the owner's version may be <= s ([`crate::undecided`] if it takes long) | wait |
 //! | version > s, locked or not | follow `prev` to the first version <= s | follow history to the first version <= s |
 //!
+//! Words of a record are inline values that share a lock and a history. They are read one by one: all are of the same moment anyway.
+//!
 //! # Why it is right
 //!
 //! By Lemma A an unlocked word seen after time >= s shows every write with version <= s; a locked one is waited
@@ -159,8 +161,9 @@ impl<'t> Snapshot<'t> {
             AsOf::InHistory => {
                 // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
                 let saved = unsafe { history::saved_at(block, self.time) };
-                record::read_saved(block, saved.version(), saved.content());
-                Seen::Bits(saved.bits(field))
+                let bits = saved.bits(field);
+                record::read_saved(block, field, saved.version(), bits);
+                Seen::Bits(bits)
             }
             AsOf::Undecided(_) => unreachable!("it sleeps inside"),
         }

@@ -90,6 +90,7 @@ impl Word {
     }
 
     /// What tells this publication of an inline variable from its others (W3): version and `seq`.
+    #[cfg(all(feature = "history", not(any(loom, shuttle))))]
     pub(crate) const fn publication(self) -> u64 {
         self.0 >> SEQ_SHIFT
     }

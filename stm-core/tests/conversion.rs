@@ -9,7 +9,7 @@ use common::fire::{Boxed, collect_until, elsewhere, tick};
 use common::sight::a_conflict;
 use common::{Value, wait_until, watched_alone};
 use stm_core::diagnostics::{stats, waiting};
-use stm_core::{Decision, Stm, TVar, Tx, atomically, snapshot};
+use stm_core::{Decision, Stm, TRecords, TVar, Tx, atomically, snapshot};
 
 /// More than a transaction reads before it moves the clock instead of looking at every read again.
 const CROWD: usize = 12;
@@ -58,6 +58,51 @@ fn reader_starts_over_once() {
             Ok(tx.attempt())
         });
         assert_eq!(attempts, 2);
+    });
+}
+
+/// The same where the words of one record are read before and after, each by itself and several at once.
+#[test]
+fn reader_of_records_starts_over_once() {
+    watched_alone("reader_of_records_starts_over_once", || {
+        let records = TRecords::<3>::new(2);
+        let attempts = atomically(|tx| {
+            let [n, _, last] = records.read(tx, 0)?;
+            elsewhere(|| {
+                tick();
+                let next = [n + 1, 2 * n + 2, 3 * n + 3];
+                atomically(|tx| (0..2).try_for_each(|record| records.write(tx, record, next)));
+            });
+            assert_eq!(records.read(tx, 1)?, [n, 2 * n, 3 * n]);
+            assert_eq!(records.read_word(tx, 1, 2)?, last);
+            assert_eq!(records.read_words(tx, 0, 1)?, [2 * n, 3 * n]);
+            Ok(tx.attempt())
+        });
+        assert_eq!(attempts, 2);
+    });
+}
+
+/// Records that are written before x is: they are seen, and x as it was then.
+#[test]
+fn reader_converts_over_records() {
+    watched_alone("reader_converts_over_records", || {
+        let (records, x) = (TRecords::<2>::new(3), TVar::new(Boxed::of(0)));
+        let seen = atomically(|tx| {
+            let before = x.read(tx)?.n();
+            records.read(tx, 0)?;
+            if tx.attempt() == 1 {
+                elsewhere(|| {
+                    atomically(|tx| records.write(tx, 1, [5, 6]));
+                    tick();
+                    x.store(Boxed::of(1));
+                });
+            }
+            let newer = records.read(tx, 1)?;
+            assert_eq!(x.read(tx)?.n(), before);
+            assert_eq!(records.read_words(tx, 2, 0)?, [0, 0]);
+            Ok((tx.attempt(), before, newer))
+        });
+        assert_eq!(seen, (1, 0, [5, 6]));
     });
 }
 

@@ -6,10 +6,11 @@ mod counting;
 
 use std::task::{Poll, Waker};
 
+use common::fire::elsewhere;
 use common::{Rng, Value, on_threads, poll, seed, watched_alone};
 use stm_core::diagnostics::{collect_garbage, registered_waits};
 use stm_core::{
-    Abort, Stm, TVar, Tx, abort, atomically, atomically_async, check, retry, snapshot,
+    Abort, Stm, TRecords, TVar, Tx, abort, atomically, atomically_async, check, retry, snapshot,
     try_atomically,
 };
 
@@ -69,6 +70,83 @@ fn a_word_variable_costs_at_most_48_bytes() {
             atomically(|tx| handle.modify(tx, |n| n + 1));
         }
         assert_eq!(counting::asked_here() - asked, 0, "bytes for 100 commits");
+    });
+}
+
+#[test]
+fn a_record_costs_a_block_and_its_words() {
+    fn costs<const N: usize>() -> isize {
+        const MANY: usize = 1_000;
+        let before = counting::balance_here();
+        let records = TRecords::<N>::new(MANY);
+        let cost = counting::balance_here() - before;
+        // The array itself has a cache line.
+        assert_eq!((cost - 64) % records.len() as isize, 0);
+        (cost - 64) / MANY as isize
+    }
+
+    watched_alone("a_record_costs_a_block_and_its_words", || {
+        let block = if cfg!(feature = "history") { 48 } else { 32 };
+        let costs = [costs::<2>(), costs::<3>(), costs::<4>(), costs::<64>()];
+        assert_eq!(costs, [16, 32, 32, 512].map(|words| block + words));
+
+        // To write words costs nothing that stays.
+        let records = TRecords::<4>::new(2);
+        let write = || {
+            atomically(|tx| {
+                records.write_word(tx, 0, 3, 1)?;
+                records.write(tx, 1, [2; 4])
+            });
+        };
+        write(); // the thread's log has its room from here on
+        let before = counting::balance_here();
+        (0..100).for_each(|_| write());
+        let grown = counting::balance_here() - before;
+        assert_eq!(grown, 0, "bytes for 100 commits");
+    });
+}
+
+#[test]
+fn records_are_given_back() {
+    fn every_end(records: &TRecords<4>, n: u64) {
+        let write = |record: usize| {
+            atomically(|tx| {
+                records.write_word(tx, record, n as usize % 4, n)?;
+                tx.optionally(|tx| {
+                    records.write(tx, record, [n; 4])?;
+                    retry::<()>()
+                })?;
+                records.write_word(tx, record, 0, n)
+            });
+        };
+        (0..records.len()).for_each(write);
+        let failed = try_atomically(|tx| {
+            records.write(tx, 7, [n; 4])?;
+            abort::<(), _>("on purpose")
+        });
+        assert_eq!(failed, Err("on purpose"));
+        // What is kept for the snapshot goes after it.
+        snapshot(|s| {
+            let before = records.read_word(s, 3, 0)?;
+            elsewhere(|| write(3));
+            assert_eq!(records.read_word(s, 3, 0)?, before);
+            Ok(())
+        });
+        let mut cancelled = atomically_async(|tx| {
+            records.read(tx, 5)?;
+            retry::<()>()
+        });
+        assert_eq!(poll(&mut cancelled, Waker::noop()), Poll::Pending);
+    }
+
+    watched_alone("records_are_given_back", || {
+        let grown = growth(|| {
+            for n in 0..1_000 {
+                every_end(&TRecords::new(20), n);
+            }
+        });
+        assert_eq!(registered_waits(), 0);
+        assert!(grown < SLACK, "{grown} bytes");
     });
 }
 

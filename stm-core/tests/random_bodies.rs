@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use common::fire::collect_until;
 use common::{Rng, seed, watched};
-use stm_core::{Abort, Ref, TVar, Tx, abort, retry, try_atomically};
+use stm_core::{Abort, Ref, TRecords, TVar, Tx, abort, retry, snapshot, try_atomically};
 
 /// The numbers of all values that are alive.
 type Living = Arc<Mutex<(u64, HashSet<u64>)>>;
@@ -66,7 +66,16 @@ enum Var {
     Inline(TVar<i64>),
 }
 
+/// So many variables, behind which come the words of so many records.
 const VARS: usize = 12;
+const RECORDS: usize = 2;
+const WORDS: usize = 3;
+const ALL: usize = VARS + RECORDS * WORDS;
+
+/// What a record holds whose first value this is.
+fn as_words(values: &[i64]) -> [u64; WORDS] {
+    std::array::from_fn(|at| values[at] as u64)
+}
 
 /// What a body should come to.
 #[derive(Clone)]
@@ -79,6 +88,7 @@ struct Model {
 struct Body<'a, 't> {
     rng: Rng,
     vars: &'a [Var],
+    records: &'a TRecords<WORDS>,
     living: &'a Living,
     model: Model,
     /// References that must go on showing what they showed.
@@ -99,8 +109,11 @@ impl<'t> Body<'_, 't> {
     }
 
     fn step(&mut self, tx: &mut Tx<'t>, depth: usize) -> Result<(), Abort<()>> {
-        let at = self.rng.below(VARS);
+        let at = self.rng.below(ALL);
         let k = self.rng.below(100) as i64;
+        if at >= VARS {
+            return self.step_in_record(tx, (at - VARS) / WORDS, (at - VARS) % WORDS, k);
+        }
         let (var, living) = (&self.vars[at], self.living);
         let now = self.model.values[at];
         let next = match self.rng.below(13) {
@@ -177,6 +190,42 @@ impl<'t> Body<'_, 't> {
         Ok(())
     }
 
+    /// Reads or writes some of a record's words, of which others may be pending.
+    fn step_in_record(
+        &mut self,
+        tx: &mut Tx<'t>,
+        record: usize,
+        word: usize,
+        k: i64,
+    ) -> Result<(), Abort<()>> {
+        let records = self.records;
+        let first = VARS + record * WORDS;
+        let now = as_words(&self.model.values[first..]);
+        let mut next = now;
+        match self.rng.below(7) {
+            0 => assert_eq!(records.read_word(tx, record, word)?, now[word]),
+            1 => assert_eq!(records.read(tx, record)?, now),
+            2 => assert_eq!(records.read_words::<2, _>(tx, record, 1)?, now[1..]),
+            3 | 4 => {
+                next[word] = k as u64;
+                records.write_word(tx, record, word, next[word])?;
+            }
+            5 => {
+                next[1..].fill(k as u64);
+                records.write_words::<2>(tx, record, 1, [k as u64; 2])?;
+            }
+            _ => {
+                let seen = records.read_word(tx, record, word)?;
+                next = now.map(|n| n.wrapping_mul(3).wrapping_add(seen) % 1000);
+                records.write(tx, record, next)?;
+            }
+        }
+        for (value, word) in self.model.values[first..].iter_mut().zip(next) {
+            *value = word as i64;
+        }
+        Ok(())
+    }
+
     fn nested(&mut self, tx: &mut Tx<'t>, depth: usize) -> Result<(), Abort<()>> {
         let before = self.model.clone();
         let fails = self.rng.below(2) == 0;
@@ -221,7 +270,9 @@ fn program(seed: u64, living: &Living) {
             _ => Var::Boxed(TVar::new(value(living, n))),
         })
         .collect();
+    let records = TRecords::new(RECORDS);
     let mut values: Vec<i64> = (0..VARS as i64).collect();
+    values.resize(ALL, 0);
     for round in 0..6 {
         let rng = Rng::new(seed, round);
         let fails = rng.clone().below(4) == 0;
@@ -231,6 +282,7 @@ fn program(seed: u64, living: &Living) {
             let mut body = Body {
                 rng: rng.clone(),
                 vars: &vars,
+                records: &records,
                 living,
                 model: Model {
                     values: values.clone(),
@@ -259,6 +311,10 @@ fn program(seed: u64, living: &Living) {
                 Var::Inline(x) => x.load(),
             };
             assert_eq!(now, *n, "seed {seed}");
+        }
+        for (record, words) in values[VARS..].chunks(WORDS).enumerate() {
+            let now = snapshot(|s| records.read(s, record));
+            assert_eq!(now, as_words(words), "seed {seed}");
         }
     }
 }

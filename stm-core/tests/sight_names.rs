@@ -11,8 +11,8 @@ use std::task::{Poll, Waker};
 use common::fire::{collect_until, elsewhere};
 use common::sight::{fail_over, labelled};
 use common::{poll, watched_alone};
-use stm_core::diagnostics::{HotVar, clear_hot_vars, hot_vars};
-use stm_core::{TVar, Transaction, atomically, atomically_async, check};
+use stm_core::diagnostics::{HotVar, clear_hot_vars, collect_garbage, hot_vars};
+use stm_core::{TRecords, TVar, Transaction, Tx, atomically, atomically_async, check, snapshot};
 
 #[test]
 fn hot_vars_name_the_variable_and_the_transactions() {
@@ -91,6 +91,37 @@ fn labels_and_costs_go_with_their_variable() {
             .count();
         eprintln!("{inherited} of 1000 addresses were used again");
         assert!(heirs.iter().all(|heir| heir.label().is_none()));
+    });
+}
+
+/// A record that has cost something keeps its figures as long as its array lasts; and the way to the head, which lies beside the bit
+/// that says so.
+#[test]
+fn what_a_record_has_cost_goes_with_its_array() {
+    watched_alone("what_a_record_has_cost_goes_with_its_array", || {
+        clear_hot_vars();
+        let records = TRecords::<2>::new(5);
+        let increment = |tx: &mut Tx<'_>| {
+            let n = records.read_word(tx, 3, 0)?;
+            if tx.attempt() == 1 {
+                elsewhere(|| atomically(|tx| records.write_word(tx, 3, 1, 7)));
+            }
+            records.write_word(tx, 3, 0, n + 1)
+        };
+        atomically(increment);
+        assert_eq!(hot_vars(9).len(), 1);
+        let other = records.clone();
+        let mut waits = Box::pin(atomically_async(|tx| {
+            check(other.read_word(tx, 3, 1)? == 0)
+        }));
+        assert_eq!(poll(&mut waits, Waker::noop()), Poll::Pending);
+        drop((records, waits));
+        collect_garbage();
+        assert_eq!(hot_vars(9).len(), 1);
+        assert_eq!(snapshot(|s| other.read(s, 3)), [1, 7]);
+        drop(other);
+        collect_until(|| hot_vars(9).is_empty());
+        assert!(hot_vars(9).is_empty(), "its figures end with it");
     });
 }
 

@@ -19,7 +19,8 @@
 //!
 //! - L1  The index maps each address to its newest entry. `shadows` leads from there to the older ones.
 //! - L2  An entry is changed in place only if it is not older than the innermost savepoint (`floor`) and no
-//!   `Ref` to its value was given. Otherwise a new entry shadows it, and truncation brings it back.
+//!   `Ref` to its value was given. Otherwise a new entry shadows it, and truncation brings it back. What is
+//!   pending of a record grows in place under the same condition; else it is a larger copy that shadows it.
 //! - L3  A pending node lives until the attempt is over, also when it was undone or overwritten: a `Ref` may
 //!   still point to it. Such nodes wait in `undone`.
 //! - L4  The index is in use exactly while there are more than [`SCANNED`] entries, and then holds them all. Its slots

@@ -18,6 +18,11 @@ impl Serial {
     pub(crate) fn next() -> Self {
         Self
     }
+
+    #[inline(always)]
+    pub(crate) fn first_of(_: usize) -> Self {
+        Self
+    }
 }
 
 #[derive(Debug)]
@@ -50,7 +55,7 @@ pub(crate) fn read(_: Pinned, _: Field, _: Word, _: Seen<'_>) {}
 pub(crate) fn read_replaced(_: Pinned, _: Seen<'_>) {}
 
 #[inline(always)]
-pub(crate) fn read_saved(_: Pinned, _: Time, _: u64) {}
+pub(crate) fn read_saved(_: Pinned, _: Field, _: Time, _: u64) {}
 
 #[inline(always)]
 pub(crate) fn no_read(_: Pinned, _: Field, _: Word, _: Seen<'_>) {}

@@ -1,5 +1,8 @@
 //! The recorder: each thread gathers the attempt that it runs and adds it, when it ends, to a list of its own.
 //!
+//! To a history, the words of a record are variables that are always published together: so it shows which of them an attempt was
+//! given, and what was in each.
+//!
 //! A list is behind a mutex that only its thread takes until the recording stops. What threads share while they run is the
 //! stamp that each begin and each end draws, and the serial numbers.
 
@@ -38,8 +41,13 @@ pub(crate) struct Serial(u64);
 
 impl Serial {
     pub(crate) fn next() -> Self {
+        Self::first_of(1)
+    }
+
+    /// The first of `count` in a row.
+    pub(crate) fn first_of(count: usize) -> Self {
         // Relaxed: the numbers only have to differ.
-        Self(SERIALS.fetch_add(1, Ordering::Relaxed))
+        Self(SERIALS.fetch_add(count as u64, Ordering::Relaxed))
     }
 
     pub(crate) const fn number(&self) -> u64 {
@@ -217,15 +225,13 @@ fn open_attempts() -> usize {
     with(|recorder| recorder.as_ref().map_or(0, |r| r.open.len())).unwrap_or(0)
 }
 
-fn id_of_var(block: Pinned) -> VarId {
-    VarId(block.get().serial().number())
+fn id_of_var(block: Pinned, field: Field) -> VarId {
+    let index = field.index().unwrap_or(0);
+    VarId(block.get().serial().number() + index as u64)
 }
 
-/// The name of a published value, and what can be seen of it. Of a record, each publication is as good as its words.
-fn id_of_value(field: Field, word: Word, seen: Seen<'_>) -> (ValueId, u64) {
-    if field.index().is_some() {
-        return (ValueId::of_word(word), word.publication());
-    }
+/// The name of a published value, and what can be seen of it.
+fn id_of_value(word: Word, seen: Seen<'_>) -> (ValueId, u64) {
     match seen {
         Seen::Bits(bits) => (ValueId::of_word(word), bits),
         Seen::Node(node, _) => {
@@ -235,14 +241,14 @@ fn id_of_value(field: Field, word: Word, seen: Seen<'_>) -> (ValueId, u64) {
     }
 }
 
-fn note_read(block: Pinned, read: RawRead) {
-    with_open(|open| open.reads.push((id_of_var(block), read)));
+fn note_read(block: Pinned, field: Field, read: RawRead) {
+    with_open(|open| open.reads.push((id_of_var(block, field), read)));
 }
 
 /// The body is given the value that `word` published.
 pub(crate) fn read(block: Pinned, field: Field, word: Word, seen: Seen<'_>) {
-    let (value, content) = id_of_value(field, word, seen);
-    note_read(block, RawRead::Value { value, content });
+    let (value, content) = id_of_value(word, seen);
+    note_read(block, field, RawRead::Value { value, content });
 }
 
 /// The body is given a boxed value that has been replaced since.
@@ -251,36 +257,45 @@ pub(crate) fn read_replaced(block: Pinned, seen: Seen<'_>) {
 }
 
 /// The body is given an inline value that a commit saved: the last one of its version (H1).
-pub(crate) fn read_saved(block: Pinned, version: Time, content: u64) {
-    note_read(block, RawRead::Saved { version, content });
+pub(crate) fn read_saved(block: Pinned, field: Field, version: Time, content: u64) {
+    note_read(block, field, RawRead::Saved { version, content });
 }
 
 /// A look that the transaction does not rest on.
 pub(crate) fn no_read(_: Pinned, _: Field, _: Word, _: Seen<'_>) {}
 
-/// The commit stores `word` where it had found `replaced`.
+/// The commit stores `word` where it had found `replaced`. What is pending of a record is in its place already.
 pub(crate) fn publishes(write: &Write, replaced: Word, word: Word) {
-    let variable = id_of_var(write.block);
-    let patches = replaced.is_inline() && write.pending.is_boxed();
-    let field = if patches {
-        Field::of_record(0)
-    } else {
-        Field::VALUE
-    };
-    let (value, content) = id_of_value(field, word, Seen::pending(&write.pending));
     let replaces = if replaced.is_inline() {
         ValueId::of_word(replaced)
     } else {
         ValueId::of_serial(Seen::serial_of(replaced.node()))
     };
-    with_open(|open| {
-        open.writes.push(Published {
-            variable,
+    let block = write.block;
+    let note = |field, seen| {
+        let (value, content) = id_of_value(word, seen);
+        let published = Published {
+            variable: id_of_var(block, field),
             value,
             content,
             replaces,
-        });
-    });
+        };
+        with_open(|open| open.writes.push(published));
+    };
+    match fields_of_record(write) {
+        None => note(Field::VALUE, Seen::pending(&write.pending)),
+        Some(fields) => fields.for_each(|field| note(field, Seen::Bits(block.own_bits(field)))),
+    }
+}
+
+/// All words of what is written, if that is a record.
+fn fields_of_record(write: &Write) -> Option<impl Iterator<Item = Field> + use<>> {
+    match write.pending.view() {
+        PendingView::Node(patch, _) if write.block.look().word().is_inline() => {
+            Some((0..Seen::words_of_record(patch)).map(Field::of_record))
+        }
+        _ => None,
+    }
 }
 
 pub(crate) fn committed() {
@@ -308,17 +323,23 @@ pub(crate) fn not_committed(verdict: &Verdict, log: &Log) {
 }
 
 fn staged(log: &Log) -> Vec<Staged> {
-    log.writes
-        .entries()
-        .iter()
-        .filter(|write| write.commuted == Commuted::No)
-        .map(|write| Staged {
-            variable: id_of_var(write.block),
-            content: match write.pending.view() {
-                PendingView::Bits(bits) => bits,
-                PendingView::Node(node, _) => Seen::serial_of(node),
-            },
-        })
+    let stands = |write: &&Write| write.commuted == Commuted::No;
+    let of_write = |write: &Write| -> Vec<Staged> {
+        let staged = |field, content| Staged {
+            variable: id_of_var(write.block, field),
+            content,
+        };
+        let word = |field| match Seen::pending_field(&write.pending, field)? {
+            Seen::Bits(bits) => Some(staged(field, bits)),
+            Seen::Node(node, _) => Some(staged(field, Seen::serial_of(node))),
+        };
+        match fields_of_record(write) {
+            None => word(Field::VALUE).into_iter().collect(),
+            Some(fields) => fields.filter_map(word).collect(),
+        }
+    };
+    (log.writes.entries().iter().filter(stands))
+        .flat_map(of_write)
         .collect()
 }
 

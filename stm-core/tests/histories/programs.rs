@@ -1,4 +1,4 @@
-//! Random programs: threads and tasks that do anything that a transaction can do, over a few variables of both forms.
+//! Random programs: threads and tasks that do anything that a transaction can do, over a few variables of all forms.
 //!
 //! What a program is follows from its seed alone. How its threads interleave does not: the seed only says where each gives the
 //! processor away.
@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use stm_core::diagnostics::history::seed_yields;
 use stm_core::{
-    Abort, Decision, ReadTx, Stm, TVar, Transaction, Tx, abort, atomically, atomically_async,
-    retry, snapshot, try_atomically,
+    Abort, Decision, ReadTx, Stm, TRecords, TVar, Transaction, Tx, abort, atomically,
+    atomically_async, retry, snapshot, try_atomically,
 };
 
 use crate::common::{Rng, on_threads};
@@ -22,19 +22,44 @@ use crate::common::{Rng, on_threads};
 /// How long a wait of a program may last: nobody may be left to end it.
 const PATIENCE: Duration = Duration::from_micros(200);
 
-/// Either form of storage. Values are sums and products of all sorts: what they are does not matter to a history.
+/// Any form of storage; words of records share these. Values are sums and products of all sorts: what they are does not matter to a history.
 pub(crate) enum Var {
     Inline(TVar<u64>),
     Boxed(TVar<Box<u64>>),
+    Word {
+        records: TRecords<WORDS>,
+        record: usize,
+        word: usize,
+    },
 }
 
-use Var::{Boxed, Inline};
+use Var::{Boxed, Inline, Word};
+
+const WORDS: usize = 3;
 
 impl Var {
     fn read(&self, tx: &mut Tx<'_>) -> Stm<u64> {
         match self {
             Inline(x) => x.read(tx),
             Boxed(x) => Ok(**x.read_ref(tx)?),
+            Word {
+                records,
+                record,
+                word,
+            } => records.read_word(tx, *record, *word),
+        }
+    }
+
+    /// By the other ways to read.
+    fn look(&self, tx: &mut impl ReadTx) -> Stm<u64> {
+        match self {
+            Inline(x) => x.read(tx),
+            Boxed(x) => Ok(*x.read(tx)?),
+            Word {
+                records,
+                record,
+                word,
+            } => Ok(records.read(tx, *record)?[*word]),
         }
     }
 
@@ -42,6 +67,15 @@ impl Var {
         match self {
             Inline(x) => x.write(tx, n),
             Boxed(x) => x.write(tx, Box::new(n)),
+            // One word, or all.
+            Word {
+                records,
+                record,
+                word,
+            } if n % 4 != 3 => records.write_word(tx, *record, *word, n),
+            Word {
+                records, record, ..
+            } => records.write(tx, *record, [n; WORDS]),
         }
     }
 
@@ -49,6 +83,10 @@ impl Var {
         match self {
             Inline(x) => x.modify(tx, |n| mix(n, k)),
             Boxed(x) => x.update(tx, |n| **n = mix(**n, k)),
+            Word { .. } => {
+                let n = self.look(tx)?;
+                self.write(tx, mix(n, k))
+            }
         }
     }
 
@@ -56,6 +94,7 @@ impl Var {
         match self {
             Inline(x) => x.commute(tx, move |n| mix(*n, k)),
             Boxed(x) => x.commute(tx, move |n| Box::new(mix(**n, k))),
+            Word { .. } => self.modify(tx, k),
         }
     }
 
@@ -63,13 +102,20 @@ impl Var {
         match self {
             Inline(x) => x.replace(tx, n),
             Boxed(x) => Ok(*x.replace(tx, Box::new(n))?),
+            Word { .. } => {
+                let old = self.read(tx)?;
+                self.write(tx, n)?;
+                Ok(old)
+            }
         }
     }
 
-    fn glance(&self, tx: &mut Tx<'_>) -> u64 {
+    /// Not at records, which have nothing of the kind.
+    fn glance(&self, tx: &mut Tx<'_>) {
         match self {
-            Inline(x) => x.glance(tx),
-            Boxed(x) => *x.glance(tx),
+            Inline(x) => drop(x.glance(tx)),
+            Boxed(x) => drop(x.glance(tx)),
+            Word { .. } => {}
         }
     }
 
@@ -77,6 +123,7 @@ impl Var {
         match self {
             Inline(x) => x.load(),
             Boxed(x) => *x.load(),
+            Word { .. } => snapshot(|s| self.look(s)),
         }
     }
 
@@ -84,6 +131,7 @@ impl Var {
         match self {
             Inline(x) => x.store(n),
             Boxed(x) => x.store(Box::new(n)),
+            Word { .. } => atomically(|tx| self.write(tx, n)),
         }
     }
 
@@ -91,6 +139,7 @@ impl Var {
         match self {
             Inline(x) => x.swap(n),
             Boxed(x) => *x.swap(Box::new(n)),
+            Word { .. } => atomically(|tx| self.replace(tx, n)),
         }
     }
 }
@@ -114,10 +163,16 @@ pub(crate) fn run(seed: u64, size: Size) {
     let seed = scatter(seed);
     let mut rng = Rng::new(seed, 0);
     let threads = 2 + rng.below(size.threads - 1);
+    let records = TRecords::new(2);
     let vars: Vec<Var> = (0..2 + rng.below(5))
-        .map(|_| match rng.below(2) {
+        .map(|_| match rng.below(3) {
             0 => Inline(TVar::new(0)),
-            _ => Boxed(TVar::new(Box::new(0))),
+            1 => Boxed(TVar::new(Box::new(0))),
+            _ => Word {
+                records: records.clone(),
+                record: rng.below(2),
+                word: rng.below(WORDS),
+            },
         })
         .collect();
     // Few yields in the bodies leave more to those inside the engine.
@@ -258,10 +313,7 @@ impl Body<'_> {
     fn look(&self, tx: &mut impl ReadTx) -> Stm<()> {
         let mut rng = self.rng.clone();
         for _ in 0..=self.steps {
-            match &self.vars[rng.below(self.vars.len())] {
-                Inline(x) => x.read(tx)?,
-                Boxed(x) => *x.read(tx)?,
-            };
+            self.vars[rng.below(self.vars.len())].look(tx)?;
             self.stumble();
         }
         Ok(())

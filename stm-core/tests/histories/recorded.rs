@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use stm_core::diagnostics::Cause;
 use stm_core::diagnostics::history::{Attempt, History, Outcome, Recording};
-use stm_core::{Control, TVar, Transaction, abort, atomically, retry, snapshot, try_atomically};
+use stm_core::{
+    Control, TRecords, TVar, Transaction, abort, atomically, retry, snapshot, try_atomically,
+};
 
 use crate::common::fire::elsewhere;
 use crate::common::{Value, watched_alone};
@@ -112,6 +114,40 @@ fn a_snapshot_names_what_has_been_replaced() {
     watched_alone("a_snapshot_names_what_has_been_replaced", || {
         a_snapshot_names_old_values::<i64>();
         a_snapshot_names_old_values::<Box<i64>>();
+    });
+}
+
+#[test]
+fn words_of_records_have_contents() {
+    watched_alone("words_of_records_have_contents", || {
+        let records = TRecords::<3>::new(2);
+        let history = record(|| {
+            atomically(|tx| records.write_words(tx, 1, 1, [5, 6]));
+            snapshot(|s| {
+                elsewhere(|| atomically(|tx| records.write_word(tx, 1, 0, 4)));
+                assert_eq!(records.read(s, 1)?, [0, 5, 6]);
+                Ok(())
+            });
+            let _: Result<(), ()> = try_atomically(|tx| {
+                records.write_word(tx, 1, 2, 7)?;
+                assert_eq!(records.read(tx, 1)?, [4, 5, 7]);
+                abort(())
+            });
+        });
+        let attempts = history.attempts();
+        let contents = |attempt: &Attempt| -> Vec<u64> {
+            let read = attempt.reads.iter().map(|r| r.content);
+            let written = attempt.writes.iter().map(|w| w.content);
+            let staged = attempt.staged.iter().map(|s| s.content);
+            read.chain(written).chain(staged).collect()
+        };
+        let all: Vec<Vec<u64>> = attempts.iter().map(contents).collect();
+        // The commits publish all words, whichever they wrote; by the one that failed, two were read and one was staged.
+        let expected: [&[u64]; 4] = [&[0, 5, 6], &[0, 5, 6], &[4, 5, 6], &[4, 5, 7]];
+        assert_eq!(all, expected);
+        let names: BTreeSet<_> = attempts[0].writes.iter().map(|w| w.variable).collect();
+        assert_eq!(names.len(), 3);
+        history.check().expect("opaque");
     });
 }
 

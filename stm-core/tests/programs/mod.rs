@@ -11,12 +11,14 @@ use std::task::{Poll, Waker};
 
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use stm_core::diagnostics::registered_waits;
-use stm_core::{Abort, Stm, TVar, Tx, abort, atomically_async, check, retry, try_atomically};
+use stm_core::{
+    Abort, ReadTx, Stm, TRecords, TVar, Tx, abort, atomically, atomically_async, check, retry,
+    snapshot, try_atomically,
+};
 
 use crate::common::{Value, poll, seed};
 
-/// A program's variables. The even ones are kept in place, the odd ones are boxed. More than a write set scans
-/// without its index.
+/// A program's variables: by turns kept in place, boxed, and words of a record. More than a write set scans without its index.
 pub const VARS: usize = 12;
 
 /// Bounds the length of a program; its inner ones are half as long, so it also bounds the depth.
@@ -258,7 +260,11 @@ impl Twin {
 enum Var {
     Word(TVar<i64>),
     Boxed(TVar<Box<i64>>),
+    Record(TRecords<WORDS>, usize),
 }
+
+/// Of a record: the value and its complement.
+const WORDS: usize = 2;
 
 /// The engine's variables of a program.
 #[derive(Debug)]
@@ -286,9 +292,14 @@ impl Refs<'_> {
 
 impl Vars {
     pub fn new(values: &[i64]) -> Self {
-        let var = |(i, &value): (usize, &i64)| match i % 2 {
+        let records = TRecords::new(VARS);
+        let var = |(i, &value): (usize, &i64)| match i % 3 {
             0 => Var::Word(TVar::new(value)),
-            _ => Var::Boxed(TVar::new(Box::new(value))),
+            1 => Var::Boxed(TVar::new(Box::new(value))),
+            _ => {
+                atomically(|tx| write_record(tx, &records, i, value));
+                Var::Record(records.clone(), i)
+            }
         };
         Self {
             vars: values.iter().enumerate().map(var).collect(),
@@ -300,6 +311,7 @@ impl Vars {
         let value = |var: &Var| match var {
             Var::Word(var) => var.load(),
             Var::Boxed(var) => *var.load(),
+            Var::Record(records, i) => snapshot(|s| read_record(s, records, *i)),
         };
         self.vars.iter().map(value).collect()
     }
@@ -392,6 +404,7 @@ impl Vars {
         match &self.vars[var] {
             Var::Word(var) => access(tx, var, op, number, refs),
             Var::Boxed(var) => access(tx, var, op, number, refs),
+            Var::Record(records, i) => access_record(tx, records, *i, op, number),
         }
     }
 }
@@ -425,6 +438,46 @@ fn access<'t, T: Value>(
             Ok(mix(number, old.n()))
         }
         Check(_) => check(var.read(tx)?.n() % 2 != 0).map(|()| number),
+        _ => unreachable!("not an access: {op:?}"),
+    }
+}
+
+fn read_record(tx: &mut impl ReadTx, records: &TRecords<WORDS>, i: usize) -> Stm<i64> {
+    let [value, complement] = records.read(tx, i)?;
+    assert_eq!(complement, !value, "words of one record");
+    Ok(value as i64)
+}
+
+/// By two writes, so that what is pending grows.
+fn write_record(tx: &mut Tx<'_>, records: &TRecords<WORDS>, i: usize, value: i64) -> Stm<()> {
+    records.write_word(tx, i, 1, !(value as u64))?;
+    records.write_word(tx, i, 0, value as u64)
+}
+
+fn access_record(
+    tx: &mut Tx<'_>,
+    records: &TRecords<WORDS>,
+    i: usize,
+    op: &Op,
+    number: i64,
+) -> Stm<i64> {
+    match op {
+        Read(_) | Hold(_) => Ok(mix(number, read_record(tx, records, i)?)),
+        Write(_, n) => write_record(tx, records, i, number.wrapping_add(*n)).map(|()| number),
+        Modify(_, n) => {
+            let now = read_record(tx, records, i)?;
+            write_record(tx, records, i, mix(now, *n)).map(|()| number)
+        }
+        Update(_, n) => {
+            let value = mix(records.read_word(tx, i, 0)? as i64, *n) as u64;
+            records.write(tx, i, [value, !value]).map(|()| number)
+        }
+        Replace(_, n) => {
+            let old = read_record(tx, records, i)?;
+            write_record(tx, records, i, number.wrapping_add(*n))?;
+            Ok(mix(number, old))
+        }
+        Check(_) => check(read_record(tx, records, i)? % 2 != 0).map(|()| number),
         _ => unreachable!("not an access: {op:?}"),
     }
 }

@@ -41,6 +41,8 @@
 //!   [`glance`](crate::TVar::glance).
 //! - A store or swap that found its quick way closed and took the long one is one attempt.
 //! - Every publication: which value took which one's place. For attempts that failed, what they had staged by then.
+//! - Of a [`record`](crate::TRecords) each word by itself, as a variable of its own: a commit that writes some publishes all of them,
+//!   those that stay as they were included.
 //!
 //! A value is named by its publication (a variable's word is never the same twice; a boxed value has a number of its own), and
 //! beside the name stands what was found there: the bits, or the number in the node itself. So a read that combines the name of one
