@@ -25,6 +25,7 @@ use std::ptr::NonNull;
 use crate::block::{self, Block, Field, Pinned};
 use crate::context;
 use crate::mutant::mutant;
+use crate::patch;
 use crate::prefetch;
 use crate::record::Serial;
 use crate::sync::{AtomicU64, AtomicUsize};
@@ -52,7 +53,10 @@ struct Record<const N: usize> {
 
 impl<const N: usize> Record<N> {
     /// So many words have each a bit in a patch.
-    const FITS: () = assert!(N > 0 && N <= 64, "a record has 1 to 64 words");
+    const FITS: () = assert!(
+        N > 0 && N <= patch::MOST_WORDS,
+        "a record has 1 to 64 words"
+    );
 
     const fn distance(index: usize) -> usize {
         size_of::<Head>() + index * size_of::<Self>()

@@ -37,7 +37,6 @@ use crate::boxed::{self, NodeHeader, NodeOps, Pending, PendingView};
 use crate::clock::Time;
 use crate::context;
 use crate::diagnostics::known;
-use crate::history::HistoryNode;
 use crate::mutant::{edge, mutant};
 use crate::patch;
 use crate::pool;
@@ -155,16 +154,14 @@ impl Block {
     }
 
     /// Acquire: pairs with the Release in `set_history_head`.
-    pub(crate) fn history_head(&self) -> *mut HistoryNode {
-        self.tail
-            .load(edge!(Acquire, "O-history-load" => Relaxed))
-            .cast()
+    pub(crate) fn history_head(&self) -> *mut () {
+        self.tail.load(edge!(Acquire, "O-history-load" => Relaxed))
     }
 
     /// Release: pairs with the Acquire in `history_head`.
-    pub(crate) fn set_history_head(&self, head: *mut HistoryNode) {
+    pub(crate) fn set_history_head(&self, head: *mut ()) {
         self.tail
-            .store(head.cast(), edge!(Release, "O-history-store" => Relaxed));
+            .store(head, edge!(Release, "O-history-store" => Relaxed));
     }
 
     /// Something is about to be entered into the diagnostics' table, which the end of this block has to take out.

@@ -276,6 +276,16 @@ pub(crate) unsafe fn version(node: *mut NodeHeader) -> Time {
     }
 }
 
+/// What a published node replaced. It may dangle (B3), so it is not looked into but where that is known.
+///
+/// # Safety
+///
+/// As [`version`].
+pub(crate) unsafe fn prev(node: *mut NodeHeader) -> *mut NodeHeader {
+    // SAFETY: alive by R1; B1 says that it is not written any more.
+    unsafe { *(*node).prev.get() }
+}
+
 /// The newest node at or behind `node` with version <= `as_of`.
 ///
 /// # Safety

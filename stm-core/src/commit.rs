@@ -557,44 +557,49 @@ pub(crate) fn move_clock_on(writes: &[Write], mut now: Stamp) -> Stamp {
     now
 }
 
-/// Steps 5 and 6, and 7 for what 5 made.
+/// Steps 5 and 6, and 7 for what 5 made for variables.
 ///
-/// A value whose version is not older than ours needs no saving: no snapshot could want it (H1).
+/// A value whose version is not older than ours needs no saving: no snapshot could want it (H1). Of records, all are saved (Q3).
 #[inline(never)]
 fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     if mutant!("X5") {
         publish(writes, version, true);
     }
+    let of_variable = |w: &&Write| w.replaced.is_inline() && !w.pending.is_boxed();
     let made: SmallVec<[*mut HistoryNode; 4]> = writes
         .iter()
-        .filter(|w| w.replaced.is_inline() && w.replaced.version() < version)
-        .map(save)
+        .filter(of_variable)
+        .filter(|w| w.replaced.version() < version)
+        .map(|w| {
+            let bits = w.block.own_bits(Field::VALUE);
+            history::save(w.block, w.replaced.version(), bits)
+        })
         .collect();
-    if !mutant!("X5") {
-        publish(writes, version, true);
+    let mut saved = made.len() as u64;
+    for write in writes.iter().filter(|_| !mutant!("X5")) {
+        match write.pending.view() {
+            PendingView::Node(patch, _) if write.replaced.is_inline() => {
+                publish_record(write, patch, version);
+                saved += 1;
+            }
+            _ => publish_one(write, write.replaced, version),
+        }
     }
-    context::tally(|tally| tally.history_nodes.add(made.len() as u64));
+    context::tally(|tally| tally.history_nodes.add(saved));
     for node in made {
         // SAFETY: H2; snapshots that may walk to it pinned before.
         unsafe { pin.retire(move || history::free(node)) };
     }
 }
 
-/// Step 5 of one write: nothing of it has been stored yet.
-fn save(write: &Write) -> *mut HistoryNode {
-    let (block, replaced) = (write.block, write.replaced);
-    let words = match write.pending.view() {
-        PendingView::Bits(_) => Box::default(),
-        // SAFETY: Q1, and the lock is ours.
-        PendingView::Node(patch, _) => unsafe {
-            if mutant!("X5b") {
-                patch::apply(patch, block);
-            }
-            patch::words_before(patch, block)
-        },
-    };
-    let bits = block.own_bits(Field::VALUE);
-    history::save(block, replaced.version(), bits, words)
+/// Steps 5 and 6 of a record.
+fn publish_record(write: &Write, patch: *mut NodeHeader, version: Time) {
+    let replaced = write.replaced;
+    let word = replaced.successor(version);
+    record::publishes(write, replaced, word);
+    // SAFETY: Q1, and the lock is ours; `retire_one` retires it.
+    unsafe { patch::apply_and_save(patch, write.block, replaced.version()) };
+    write.block.get().word().publish(word);
 }
 
 /// Step 6. `boxed`: something of it may be in a node.
@@ -655,14 +660,20 @@ fn note_waiters(writes: &[Write], wakes: &mut WakeList) {
     }
 }
 
-/// Nobody but us has ever known of it: it needs no collector.
+/// Mostly, nobody but us has ever known of it, and it needs no collector.
 #[inline(never)]
-fn discard_patch(node: *mut NodeHeader, ops: &NodeOps) {
+fn retire_patch(pin: &Pin, node: *mut NodeHeader, ops: &'static NodeOps) {
     if mutant!("D-patch") {
         return;
     }
-    // SAFETY: Q2, it has been applied, and the write set forgets it.
-    unsafe { ops.free(node) };
+    // SAFETY: it has been applied, and the write set forgets it. Q2; or H2, and snapshots that may walk to it pinned before.
+    unsafe {
+        if patch::is_saved(node) {
+            limbo::retire(pin, node, ops);
+        } else {
+            ops.free(node);
+        }
+    }
 }
 
 /// After all unlocks, so that nobody waits for the bookkeeping.
@@ -670,7 +681,7 @@ fn discard_patch(node: *mut NodeHeader, ops: &NodeOps) {
 fn retire_one(pin: &Pin, write: &Write) {
     if let PendingView::Node(node, ops) = write.pending.view() {
         if write.replaced.is_inline() {
-            return discard_patch(node, ops);
+            return retire_patch(pin, node, ops);
         }
         // SAFETY: R1, the word that led to the old node has been replaced; only those who pinned before can still reach it.
         unsafe { limbo::retire(pin, write.replaced.node(), ops) };

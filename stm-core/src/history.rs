@@ -24,53 +24,45 @@ use std::ptr::NonNull;
 
 use crate::block::{Field, Pinned};
 use crate::clock::Time;
+use crate::patch;
 use crate::pool;
 use crate::sync::Published;
 
-/// A value that was overwritten, or a record of which some words were, and the version that it had.
+/// A value that was overwritten, and the version that it had.
 #[derive(Debug)]
 pub(crate) struct HistoryNode {
     version: Time,
-    /// The value of a variable. A record's words lie elsewhere.
     bits: u64,
-    words: Box<[u64]>,
     prev: *mut HistoryNode,
     published: Published,
 }
 
-impl HistoryNode {
-    pub(crate) const fn version(&self) -> Time {
-        self.version
-    }
-
-    pub(crate) fn bits(&self, field: Field) -> u64 {
-        field.index().map_or(self.bits, |index| self.words[index])
-    }
-}
-
 /// Saves the current value of the locked inline block as of `version`; the caller retires the node that it gets (H2).
-pub(crate) fn save(block: Pinned, version: Time, bits: u64, words: Box<[u64]>) -> *mut HistoryNode {
+pub(crate) fn save(block: Pinned, version: Time, bits: u64) -> *mut HistoryNode {
     let node = pool::place(HistoryNode {
         version,
         bits,
-        words,
-        prev: block.get().history_head(),
+        prev: block.get().history_head().cast(),
         published: Published::new(),
     })
     .as_ptr();
     // SAFETY: just made, not yet shared.
     unsafe { (*node).published.mark_written() };
-    block.get().set_history_head(node);
+    block.get().set_history_head(node.cast());
     node
 }
 
-/// The newest value with version <= `as_of`.
+/// What `field` of the block was: the newest with version <= `as_of`, and its version.
 ///
 /// # Safety
 ///
-/// H3: the caller is a tracked snapshot at `as_of` and has seen a version above it on this block.
-pub(crate) unsafe fn saved_at<'t>(block: Pinned, as_of: Time) -> &'t HistoryNode {
-    let mut node = block.get().history_head();
+/// H3: the caller is a tracked snapshot at `as_of` and has seen a version above it on this block, which has the field.
+pub(crate) unsafe fn saved_at(block: Pinned, field: Field, as_of: Time) -> (Time, u64) {
+    if let Some(index) = field.index() {
+        // SAFETY: the caller's promise.
+        return unsafe { patch::saved_at(block, index, as_of) };
+    }
+    let mut node: *mut HistoryNode = block.get().history_head().cast();
     // SAFETY: H3, every node up to and including the one that ends the walk is alive and published.
     unsafe {
         loop {
@@ -78,7 +70,7 @@ pub(crate) unsafe fn saved_at<'t>(block: Pinned, as_of: Time) -> &'t HistoryNode
             assert!(!node.is_null(), "the version as of {as_of} is missing");
             (*node).published.mark_read();
             if (*node).version <= as_of {
-                return &*node;
+                return ((*node).version, (*node).bits);
             }
             node = (*node).prev;
         }

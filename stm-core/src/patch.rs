@@ -3,73 +3,164 @@
 //! # The problem, and the idea
 //!
 //! A pending value is one word or a node. Of a record, a transaction writes a word here and a word there, and should not have to
-//! read, copy and publish the others. So what is pending is a *patch*: a node with room for all words, and a bit for each that
-//! counts. It is never published. The commit stores its words into the record, under the record's lock, and frees it.
+//! read, copy and publish the others. So what is pending is a *patch*: a node with the words that were written, and a bit
+//! for each. It is never published. The commit stores its words into the record, under the record's lock, and frees it; or, while
+//! a snapshot may want what they replace, it changes places with them: what was pending is in the record, and the node keeps what was
+//! there. A record's history is therefore a chain of patches that undo one commit each, and a commit saves no more than it writes.
 //!
 //! To the write set a patch is a boxed value like any other: it is owned, shadowed, undone and dropped in the same way.
 //!
 //! # Invariants
 //!
-//! - Q1  A block whose word is inline has a pending node only if it is a record, and then the node is a `Node<Patch<N>>` with
-//!   the record's `N`, which is in its `len`.
-//! - Q2  A patch is changed by its own attempt only, and never reached by others: it is freed as soon as it has been applied.
+//! - Q1  A block whose word is inline has a pending node only if it is a record, and then the node is a `Node<Patch<_>>` of some
+//!   capacity, with the record's number of words in its `len`.
+//! - Q2  A patch is changed by its own attempt only, and not reached by others before it is history. One that does not become
+//!   that is freed as soon as it has been applied.
+//! - Q3  While the clock shows that a snapshot lives, every commit that writes a record leaves a patch in its chain, also one whose
+//!   version is that of the record already. So who undoes them one by one, from the newest to the first that was made over a version
+//!   <= s, has undone every commit with a version above s and nothing else; H3 says that all these nodes are alive.
 
 use std::mem::MaybeUninit;
 
 use crate::block::{Field, Pinned};
-use crate::boxed::{Node, NodeHeader, Pending};
+use crate::boxed::{self, Node, NodeHeader, Pending};
+use crate::clock::Time;
+use crate::mutant::mutant;
 
-/// All fields of a node with a patch but the words lie where they do for every `N`, and the words begin there.
-#[derive(Clone, Copy, Debug)]
+/// So many words of a record have a bit of their own.
+pub(crate) const MOST_WORDS: usize = u64::BITS as usize;
+
+/// All fields of a node with a patch but the words lie where they do for every capacity, and the words begin there.
+#[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Patch<const N: usize> {
+struct Patch<const CAPACITY: usize> {
     /// A bit for each word that was written.
     written: u64,
-    len: usize,
-    /// Those that were written hold something.
-    words: [MaybeUninit<u64>; N],
+    /// Of the record.
+    len: u32,
+    capacity: u16,
+    /// It has become history: what is in `words` was there before.
+    saved: bool,
+    /// As many as there are bits in `written`, in the order of their indices.
+    words: [MaybeUninit<u64>; CAPACITY],
 }
 
-impl<const N: usize> Patch<N> {
-    /// One that writes these values to the words with these indices.
-    #[inline(always)]
-    pub(crate) fn pending<const M: usize>(values: [(usize, u64); M]) -> Pending {
-        let fill = |place: *mut Self| {
-            // SAFETY: a place for a patch; its words need not be filled.
-            unsafe {
-                (&raw mut (*place).written).write(0);
-                (&raw mut (*place).len).write(N);
-                (*place).set(values);
+/// The capacity of most patches.
+const FEW: usize = 4;
+
+/// A patch for a record of `N` words that writes these values.
+#[inline(always)]
+pub(crate) fn pending<const N: usize, const M: usize>(values: [(usize, u64); M]) -> Pending {
+    let pending = if M <= FEW {
+        begin::<FEW>(N)
+    } else {
+        begin::<N>(N)
+    };
+    let node = pending.plain_node();
+    for (at, (index, value)) in values.into_iter().enumerate() {
+        // SAFETY: Q1, Q2: just made, and large enough.
+        unsafe {
+            let (patch, words) = parts(node);
+            let (before, bit) = ((*patch).written, 1 << index);
+            if bit > before {
+                // In ascending order, as mostly: the words so far are `at`.
+                *words.add(at) = value;
+                (*patch).written = before | bit;
+            } else {
+                return in_any_order::<N, M>(pending, values, at);
             }
-        };
-        // SAFETY: just filled.
-        unsafe { Pending::boxed_in_place(fill) }
-    }
-
-    /// A copy, to be changed.
-    pub(crate) fn again(&self) -> Pending {
-        Pending::boxed(*self)
-    }
-
-    /// Writes these values, too.
-    #[inline(always)]
-    pub(crate) fn set<const M: usize>(&mut self, values: [(usize, u64); M]) {
-        for (index, value) in values {
-            self.words[index].write(value);
-            self.written |= 1 << index;
         }
     }
+    pending
+}
 
-    /// What `pending` is: a patch of a record with so many words.
-    ///
-    /// # Safety
-    ///
-    /// Q1, with this `N`; the attempt that owns it has not ended, and nothing else refers to it.
-    #[inline(always)]
-    pub(crate) unsafe fn of<'p>(pending: Pending) -> &'p mut Self {
-        // SAFETY: the caller's promise.
-        unsafe { &mut (*pending.plain_node().cast::<Node<Self>>()).value }
+/// The rest of [`pending`], from `values[done]` on.
+#[cold]
+fn in_any_order<const N: usize, const M: usize>(
+    pending: Pending,
+    values: [(usize, u64); M],
+    done: usize,
+) -> Pending {
+    for &(index, value) in &values[done..] {
+        // SAFETY: Q1, Q2: just made, and large enough.
+        let set = unsafe { set(pending.plain_node(), index, value) };
+        assert_eq!(set, Set::Done, "there is room for {M} of {N} words");
     }
+    pending
+}
+
+/// One that writes nothing yet, to a record of so many words.
+#[inline(always)]
+fn begin<const CAPACITY: usize>(len: usize) -> Pending {
+    const { assert!(CAPACITY <= MOST_WORDS) }
+    let fill = |place: *mut Patch<CAPACITY>| {
+        // SAFETY: a place for a patch; its words need not be filled.
+        unsafe {
+            (&raw mut (*place).written).write(0);
+            (&raw mut (*place).len).write(len as u32);
+            (&raw mut (*place).capacity).write(CAPACITY as u16);
+            (&raw mut (*place).saved).write(false);
+        }
+    };
+    // SAFETY: just filled.
+    unsafe { Pending::boxed_in_place(fill) }
+}
+
+/// What the patch in `node` writes, with room for all `N` words of the record.
+///
+/// # Safety
+///
+/// Q1, and the attempt that owns it has not ended.
+pub(crate) unsafe fn with_room<const N: usize>(node: *mut NodeHeader) -> Pending {
+    let larger = begin::<N>(N);
+    // SAFETY: both are patches of this attempt's, and what there is fits the larger one.
+    unsafe {
+        let ((from, words), (to, room)) = (parts(node), parts(larger.plain_node()));
+        (*to).written = (*from).written;
+        let count = (*from).written.count_ones() as usize;
+        room.copy_from_nonoverlapping(words, count);
+    }
+    larger
+}
+
+/// Whether there was room for a word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Set {
+    Done,
+    /// No: nothing has happened.
+    Full,
+}
+
+/// Has the patch in `node` write `value` to the word with this index, which the record has.
+///
+/// # Safety
+///
+/// Q1, Q2: the caller's attempt owns it.
+#[inline(always)]
+pub(crate) unsafe fn set(node: *mut NodeHeader, index: usize, value: u64) -> Set {
+    // SAFETY: the words before `count` are there, and those before `capacity` have room.
+    unsafe {
+        let (patch, words) = parts(node);
+        let bit = 1 << index;
+        let at = rank((*patch).written, index);
+        if (*patch).written & bit == 0 {
+            let count = (*patch).written.count_ones() as usize;
+            if count == usize::from((*patch).capacity) {
+                return Set::Full;
+            }
+            words.add(at + 1).copy_from(words.add(at), count - at);
+            (*patch).written |= bit;
+        }
+        *words.add(at) = value;
+    }
+    Set::Done
+}
+
+/// How many bits below this one are set: where the word with this index is, or would be.
+#[inline(always)]
+fn rank(written: u64, index: usize) -> usize {
+    (written & ((1 << index) - 1)).count_ones() as usize
 }
 
 /// What all patches have in common.
@@ -92,12 +183,13 @@ unsafe fn parts(node: *mut NodeHeader) -> (*mut AnyPatch, *mut u64) {
 ///
 /// # Safety
 ///
-/// Q1, and the attempt that owns it has not ended.
+/// Q1, and the attempt that owns it has not ended; or it is history, and H3.
 pub(crate) unsafe fn written(node: *mut NodeHeader, index: usize) -> Option<u64> {
-    // SAFETY: the caller's promise; a bit is set for words that are there only.
+    // SAFETY: the caller's promise; there is a word for each bit.
     unsafe {
         let (patch, words) = parts(node);
-        ((*patch).written >> index & 1 != 0).then(|| *words.add(index))
+        let written = (*patch).written;
+        (written >> index & 1 != 0).then(|| *words.add(rank(written, index)))
     }
 }
 
@@ -106,9 +198,10 @@ pub(crate) unsafe fn written(node: *mut NodeHeader, index: usize) -> Option<u64>
 /// # Safety
 ///
 /// As [`written`].
+#[cfg(all(feature = "history", not(any(loom, shuttle))))]
 pub(crate) unsafe fn len(node: *mut NodeHeader) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { (*parts(node).0).len }
+    unsafe { (*parts(node).0).len as usize }
 }
 
 /// Stores what the patch in `node` writes into the locked record.
@@ -121,24 +214,79 @@ pub(crate) unsafe fn apply(node: *mut NodeHeader, record: Pinned) {
     // SAFETY: as in `written`.
     unsafe {
         let (patch, words) = parts(node);
-        let mut left = (*patch).written;
-        while left != 0 {
-            let index = left.trailing_zeros() as usize;
-            record.store_bits(Field::of_record(index), *words.add(index));
-            left &= left - 1;
+        for (at, index) in indices((*patch).written).enumerate() {
+            record.store_bits(Field::of_record(index), *words.add(at));
         }
     }
 }
 
-/// The words of the record that the caller has locked, whatever the patch in `node` writes.
+/// As [`apply`], and the node keeps what its words have replaced: it is the history of the record now, as of `version`.
 ///
 /// # Safety
 ///
-/// As [`apply`].
-#[cold]
-pub(crate) unsafe fn words_before(node: *mut NodeHeader, record: Pinned) -> Box<[u64]> {
+/// As [`apply`]; the caller retires the node (H2), and does not use it as a patch any more.
+pub(crate) unsafe fn apply_and_save(node: *mut NodeHeader, record: Pinned, version: Time) {
+    // SAFETY: the caller's promise; nobody else knows the node before it becomes the head.
+    unsafe {
+        let (patch, words) = parts(node);
+        let mut newer = [0; MOST_WORDS];
+        for (at, index) in indices((*patch).written).enumerate() {
+            newer[at] = *words.add(at);
+            if !mutant!("X5b") {
+                *words.add(at) = record.own_bits(Field::of_record(index));
+            }
+        }
+        (*patch).saved = true;
+        boxed::prepare(node, version, record.get().history_head().cast());
+        // H1: before anything of it is overwritten.
+        record.get().set_history_head(node.cast());
+        for (at, index) in indices((*patch).written).enumerate() {
+            record.store_bits(Field::of_record(index), newer[at]);
+        }
+    }
+}
+
+/// Whether the patch in `node` has become history.
+///
+/// # Safety
+///
+/// Q1, and it has not been freed.
+pub(crate) unsafe fn is_saved(node: *mut NodeHeader) -> bool {
     // SAFETY: the caller's promise.
-    let len = unsafe { len(node) };
-    let word = |index| record.own_bits(Field::of_record(index));
-    (0..len).map(word).collect()
+    unsafe { (*parts(node).0).saved }
+}
+
+/// What the word of `record` with this index was as of `as_of`, and the version of the record then.
+///
+/// The word is loaded before the chain is: who overwrites it has put a node there before (H1).
+///
+/// # Safety
+///
+/// H3, for a record that has such a word.
+pub(crate) unsafe fn saved_at(record: Pinned, index: usize, as_of: Time) -> (Time, u64) {
+    let mut word = record.load_bits(Field::of_record(index));
+    let mut node: *mut NodeHeader = record.get().history_head().cast();
+    // SAFETY: H3, every node up to and including the one that ends the walk is alive and published.
+    unsafe {
+        loop {
+            #[cfg(any(loom, shuttle))]
+            assert!(!node.is_null(), "the version as of {as_of} is missing");
+            let version = boxed::version(node);
+            word = written(node, index).unwrap_or(word);
+            if version <= as_of {
+                return (version, word);
+            }
+            node = boxed::prev(node);
+        }
+    }
+}
+
+/// The indices of the bits that are set, the lowest first.
+#[inline(always)]
+fn indices(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(index)
+    })
 }

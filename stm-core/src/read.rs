@@ -400,9 +400,8 @@ impl<'t> Tx<'t> {
             AsOf::InHistory if self.is_tracked() || mutant!("M17") => {
                 self.outdated = true;
                 // SAFETY: H3, tracked, and a version above `rv` was just seen.
-                let saved = unsafe { history::saved_at(block, self.rv) };
-                let bits = saved.bits(field);
-                record::read_saved(block, field, saved.version(), bits);
+                let (version, bits) = unsafe { history::saved_at(block, field, self.rv) };
+                record::read_saved(block, field, version, bits);
                 Ok(Seen::Bits(bits))
             }
             AsOf::InHistory => self.fail_reading(Cause::OldValueGone, block),

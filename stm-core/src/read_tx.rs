@@ -213,9 +213,7 @@ impl sealed::Access for Snapshot<'_> {
         record: sealed::ForAccess,
         first: usize,
     ) -> Result<[u64; M], Control> {
-        // All as of one moment, so they may be read one after the other.
-        let word = |at| self.see(record.0, Field::of_record(first + at)).bits();
-        Ok(std::array::from_fn(word))
+        Ok(self.see_words(record.0, first))
     }
 
     #[inline(always)]

@@ -160,13 +160,30 @@ impl<'t> Snapshot<'t> {
             }
             AsOf::InHistory => {
                 // SAFETY: H3, a `Snapshot` is always tracked, and a version above its time was just seen.
-                let saved = unsafe { history::saved_at(block, self.time) };
-                let bits = saved.bits(field);
-                record::read_saved(block, field, saved.version(), bits);
+                let (version, bits) = unsafe { history::saved_at(block, field, self.time) };
+                record::read_saved(block, field, version, bits);
                 Seen::Bits(bits)
             }
             AsOf::Undecided(_) => unreachable!("it sleeps inside"),
         }
+    }
+}
+
+impl Snapshot<'_> {
+    /// Words of a record: by one look if it is not newer than the snapshot, else one after the other, each as of that moment.
+    pub(crate) fn see_words<const M: usize>(&mut self, record: Pinned, first: usize) -> [u64; M] {
+        let field = |at| Field::of_record(first + at);
+        let look = record.look();
+        if look.version() <= self.time && !look.word().is_locked() {
+            let words: [u64; M] = std::array::from_fn(|at| record.load_bits(field(at)));
+            if mutant!("M10b") || record.get().word().sample_again().same_value(look.word()) {
+                for (at, &bits) in words.iter().enumerate() {
+                    record::read(record, field(at), look.word(), Seen::Bits(bits));
+                }
+                return words;
+            }
+        }
+        std::array::from_fn(|at| self.see(record, field(at)).bits())
     }
 }
 

@@ -36,7 +36,7 @@ use crate::clock::{Ticket, Time, clock};
 use crate::commit;
 use crate::log::Log;
 use crate::mutant::{self, mutant, total_order};
-use crate::patch::Patch;
+use crate::patch;
 use crate::priority::Holder;
 use crate::reclaim::Pin;
 use crate::wait::{Register, Registration, Waiter};
@@ -271,7 +271,7 @@ impl<'t> Tx<'t> {
         record.prefetch_for_write();
         let last_read = self.log.reads.last_if(record);
         if !self.log.writes.may_contain(record) {
-            let patch = Patch::<N>::pending(values);
+            let patch = patch::pending::<N, M>(values);
             self.log.writes.stage_first(record, patch, last_read);
             return Ok(());
         }

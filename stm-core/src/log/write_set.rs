@@ -32,7 +32,7 @@ use super::{Commutes, Function, Read};
 use crate::block::{Pinned, Seen};
 use crate::boxed::{NodeHeader, Pending, PendingView, Unpublished};
 use crate::mutant::mutant;
-use crate::patch::Patch;
+use crate::patch::{self, Set};
 use crate::word::Word;
 
 /// Entries up to which a scan beats the index.
@@ -238,17 +238,25 @@ impl WriteSet {
         last_read: u32,
     ) {
         let Some(at) = self.find(record) else {
-            return self.stage_first(record, Patch::<N>::pending(values), last_read);
+            return self.stage_first(record, patch::pending::<N, M>(values), last_read);
         };
-        // SAFETY: Q1 by the caller's promise, Q2: no `Ref` is ever given to a patch.
-        let patch = unsafe { Patch::<N>::of(self.entries[at].pending) };
-        if self.changeable(at) {
-            return patch.set(values);
+        let mut pending = self.entries[at].pending;
+        if !self.changeable(at) {
+            // SAFETY: Q1, by the caller's promise.
+            pending = unsafe { patch::with_room::<N>(pending.plain_node()) };
+            self.stage_again(record, pending, last_read);
         }
-        let newer = patch.again();
-        // SAFETY: as above; just made.
-        unsafe { Patch::<N>::of(newer) }.set(values);
-        self.stage_again(record, newer, last_read);
+        for (index, value) in values {
+            // SAFETY: as above, and Q2: no `Ref` is ever given to a patch.
+            unsafe {
+                if patch::set(pending.plain_node(), index, value) == Set::Full {
+                    pending = patch::with_room::<N>(pending.plain_node());
+                    self.stage_again(record, pending, last_read);
+                    let set = patch::set(pending.plain_node(), index, value);
+                    debug_assert_eq!(set, Set::Done);
+                }
+            }
+        }
     }
 
     #[inline(always)]
