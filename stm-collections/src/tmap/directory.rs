@@ -47,7 +47,7 @@ const SAMPLE: u32 = 16;
 const GROUP: usize = 64;
 
 /// Buckets of smaller numbers have no records: a map may have no others, and then should not take so much for them.
-const FIRST_FILED: u32 = 1 << 6;
+pub(super) const FIRST_FILED: u32 = 1 << 6;
 
 const NEAR: u32 = 16;
 const SMALL_LEAF: usize = 1 << 6;
@@ -246,6 +246,8 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
 
 #[cfg(test)]
 mod tests {
+    use stm_core::atomically;
+
     use super::*;
 
     const EDGES: [u32; 14] = [
@@ -282,12 +284,40 @@ mod tests {
     }
 
     #[test]
-    fn the_count_is_about_right() {
+    fn each_number_has_a_record_of_its_own() {
         let directory = Directory::new(0_u8);
-        for number in (0..10_000).chain(0..10_000) {
-            let _made = directory.find_or_make(number);
+        let numbers = EDGES.into_iter().zip(0..);
+        for (number, depth) in numbers.clone() {
+            match directory.ledger(number) {
+                Some(ledger) => atomically(|tx| ledger.file(tx, depth, std::iter::empty())),
+                None => assert!(number < FIRST_FILED),
+            }
+            assert!(directory.find(number).is_none(), "{number} has no variable");
         }
-        assert_eq!(directory.about(), 10_000);
+        for (number, depth) in numbers {
+            let filed = directory.find_ledger(number);
+            let filed = filed.map(|ledger| atomically(|tx| ledger.header(tx)).depth());
+            let expected = (number >= FIRST_FILED).then_some(Some(depth));
+            assert_eq!(filed, expected, "{number}");
+        }
+        let beside = directory.find_ledger(66).expect("made with 64 and 65");
+        assert_eq!(atomically(|tx| beside.header(tx)).depth(), None);
+        assert!(directory.find_ledger(128).is_none() && directory.find_ledger(63).is_none());
+    }
+
+    #[test]
+    fn the_count_is_about_right() {
+        for filed in [false, true] {
+            let directory = Directory::new(0_u8);
+            for number in (0..10_000).chain(0..10_000) {
+                if filed && directory.ledger(number).is_some() {
+                    directory.count_filed(number);
+                } else {
+                    let _made = directory.find_or_make(number);
+                }
+            }
+            assert_eq!(directory.about(), 10_000);
+        }
     }
 
     #[test]

@@ -171,6 +171,11 @@ impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
     }
 
     #[cfg(test)]
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    #[cfg(test)]
     pub(super) fn depth(&self) -> u8 {
         self.depth
     }
@@ -409,20 +414,17 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         match &home.house {
             House::Ledger(ledger, header) => {
                 if ledger.add(tx, *header, hash, &pair)? == Added::NoRoom {
-                    self.add_to_full(tx, home, hash_of, hash, pair)?;
+                    self.resettle(tx, home, hash_of, hash, pair)?;
                 }
             }
-            House::Var(var, bucket) => {
+            House::Var(_, bucket) => {
                 let rooms = &bucket.rooms;
                 if !(R::PACKS && self.is_large() && rooms.links().is_empty()) {
                     self.add_entry(tx, home, hash, pair)?;
-                } else if rooms.pairs().is_some_and(Pairs::is_full) {
-                    self.add_to_full(tx, home, hash_of, hash, pair)?;
+                } else if rooms.pairs().is_some_and(|pairs| !pairs.is_full()) {
+                    home.update(tx, |pairs| pairs.push(pair))?;
                 } else {
-                    var.update(tx, |bucket| match bucket.rooms.pairs_mut() {
-                        Some(pairs) => pairs.push(pair),
-                        None => bucket.rooms = R::of_pairs(Pairs::of(pair)),
-                    })?;
+                    self.resettle(tx, home, hash_of, hash, pair)?;
                 }
             }
         }
@@ -433,9 +435,9 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.directory.about() >= self.plan.large
     }
 
-    /// Adds a pair to a bucket that has no room for it.
+    /// Adds a pair to a bucket that has no room for it, or that is empty and might be filed from now on (F3).
     #[cold]
-    fn add_to_full<'t, K, V>(
+    fn resettle<'t, K, V>(
         &self,
         tx: &mut Tx<'t>,
         home: &Home<'_, Tx<'t>, R>,
