@@ -1,11 +1,11 @@
-//! The way from a number to a variable: an array that is made where it is used.
+//! The way from a number to a variable or a record: an array that is made where it is used.
 //!
 //! # The problem, and the idea
 //!
 //! Extendible hashing doubles its directory by copying it. In a transaction that copy would conflict with every reader, and
 //! somebody would have to pay for all of it. Here the directory is no part of the transactional state at all: it only finds the
-//! variable of a bucket, each place comes into being at most once, and whoever needs it first makes it. Nothing is ever copied.
-//! It is a forest of radix trees, one for each range of numbers, so that the way to a small number is short:
+//! variable or the record of a bucket, each place comes into being at most once, and whoever needs it first makes it. Nothing is
+//! ever copied. It is a forest of radix trees, one for each range of numbers, so that the way to a small number is short:
 //!
 //! # Picture
 //!
@@ -17,6 +17,12 @@
 //!  64 .. 2^10  ──▶ Leaf [1024]
 //!     .. 2^20  ──▶ Fork [1024] ──▶ Leaf [1024]
 //!     .. 2^30  ──▶ Fork [1024] ──▶ Fork [1024] ──▶ Leaf [1024]
+//!
+//!              ┌─┬─┬───┬─┐
+//!  Leaf [1024] │■│·│ ..│■│──▶ records of 64 numbers, side by side    made when the first of them is to be filed
+//!              ├─┼─┼─┬─┼─┼─┬─┬───┬─┐
+//!              │·│■│·│·│■│·│·│ ..│·│──▶ TVar                         of a number that was written otherwise
+//!              └─┴─┴─┴─┴─┴─┴─┴───┴─┘
 //! ```
 //!
 //! # Invariants
@@ -25,10 +31,13 @@
 //!   variable was never written mean the same.
 //! - D2  A place is set before its variable is written. So who sees a commit that wrote the variable, or that wrote another one
 //!   together with it, finds the place set.
+//! - D3  The same of records: 64 of them are made at once and for all, unborn, before any of them is written. A transaction
+//!   that made some and was thrown away leaves them unborn, which means the same as none.
 //!
 //! # Cost
 //!
-//! Finding: a load and an acquiring load for each level. Making: at most three allocations of 16 KiB, and the variable.
+//! Finding: a load and an acquiring load for each level. Making: at most three allocations of 16 KiB, and the variable, or 16 KiB of
+//! records.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -150,7 +159,7 @@ impl<B: Tree> Tree for Fork<B> {
 type Fork20<T> = Fork<Leaf<T>>;
 type Fork30<T> = Fork<Fork20<T>>;
 
-/// Variables by number. See the module.
+/// Variables and records by number. See the module.
 pub(super) struct Directory<T> {
     near: [Place<T>; NEAR as usize],
     to_6: OnceLock<Box<Leaf<T, SMALL_LEAF>>>,

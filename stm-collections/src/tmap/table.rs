@@ -15,9 +15,14 @@
 //! one starts at a depth that is rather too large, with the number that so many low bits make, and clears the highest bit
 //! that is set until the bucket is born: it is a parent's parent.
 //!
-//! How a bucket keeps its keys, together or apart, is described in `tmap/bucket.rs`. A split chooses it by the size of the
-//! table. A bucket whose keys are together and whose writer has been thrown away before takes them apart: where writers meet,
-//! they shall not meet for nothing again.
+//! How a bucket keeps its keys, apart, together or filed, is described in `tmap/bucket.rs` and `tmap/ledger.rs`. Whoever finds no
+//! room for a key, or a bucket that is empty, chooses it anew, by the size of the table. A bucket whose keys are together and whose
+//! writer has been thrown away before takes them apart: where writers meet, they shall not meet for nothing again.
+//!
+//! ```text
+//!  apart ──── no room, and the table is large ────▶ together, filed if it can be (F3)
+//!        ◀─── a writer that was thrown away ───────
+//! ```
 //!
 //! # Invariants
 //!
@@ -28,6 +33,9 @@
 //! - H3  A key that is apart is in the map if its entry's value is `Some`. An entry holding `None` (a tombstone) is dropped
 //!   only by a transaction that has read the `None`.
 //! - H4  `live` adds up to the number of keys in the map, `entries` to the number of entries, tombstones among them.
+//!
+//! For H1 and H2, a bucket is born in its variable or in its record. F1, that it is never in both, and F3, when it is in which,
+//! are in `tmap/ledger.rs`.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
@@ -248,8 +256,9 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.directory.about()
     }
 
-    /// Where a lookup starts. One bit deeper among buckets of many keys, whose depths differ little; else two, for a bucket
-    /// read in vain may be a conflict in vain.
+    /// Where a lookup starts: among small buckets two bits deeper than they are on average, for a bucket read in vain may be a
+    /// conflict in vain. One bit among buckets of many keys, whose depths differ little. None where they are filed: the place of
+    /// a record that is not born has to be fetched like another, so too deep costs as much as not deep enough.
     #[inline]
     pub(super) fn start(&self) -> u32 {
         let buckets = self.directory.about();
@@ -263,7 +272,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
 
     /// The bucket that covers `hash` (H1).
     ///
-    /// Where it starts is a hint: too deep costs looks at places that are not set, not deep enough a read of a wrong bucket.
+    /// Where it starts is a hint: too deep costs looks at what is not born, not deep enough a read of a wrong bucket.
     #[inline(always)]
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
         let mut number = low_bits(hash, self.start());
