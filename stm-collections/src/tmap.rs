@@ -61,8 +61,9 @@
 //! A look-up seldom reads a bucket that is not its key's: one in 500 does where keys are apart, and one in 1000 where they
 //! lie in nodes. It looks at two places of the directory then, or at one and a half. Where buckets are filed, one look-up in four to
 //! nine looks at a second record, depending on how near the number of buckets is to a power of two: 28 % of them do among
-//! 100 000 keys, 16 % on average over all sizes from 20 000 to 320 000. (Counted in a simulation with random hashes.) A bucket that was
-//! filed and is apart now costs a look at its record besides.
+//! 100 000 keys, 16 % on average over all sizes from 20 000 to 320 000. In nearly half of these cases the other record is a bucket of
+//! other keys, whose writers are in the way then. (Counted in a simulation with random hashes.) A bucket that was filed and is
+//! apart now costs a look at its record besides.
 //!
 //! Keys whose 64-bit hashes are equal share a bucket, whose operations then take time in proportion to their number. The
 //! default hasher has a secret key, so that nobody can choose such keys.
@@ -98,6 +99,7 @@
 
 mod bucket;
 mod directory;
+mod home;
 mod ledger;
 mod table;
 mod upkeep;

@@ -39,13 +39,12 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use stm_core::{ReadTx, Stm, TVar, Tx};
+use stm_core::{ReadTx, Stm, Tx};
 
-use super::bucket::{
-    Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Spot, Taken,
-};
+use super::bucket::{Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Taken};
 use super::directory::{Directory, MAX_BITS};
-use super::ledger::{Added, Header, Ledger, PAIRS, files};
+use super::home::{Home, House};
+use super::ledger::{Added, PAIRS, files};
 use super::upkeep::RARELY;
 use crate::tally::Tally;
 
@@ -78,136 +77,6 @@ impl Plan {
     pub(super) fn packed<K: 'static, V: 'static>(large: u32) -> Self {
         let files = files::<K, V>();
         Self { large, files }
-    }
-}
-
-/// A born bucket as a transaction sees it, and where it is.
-pub(super) struct Home<'a, X: ReadTx, R: 'static> {
-    number: u32,
-    depth: u8,
-    pub(super) house: House<'a, X, R>,
-}
-
-pub(super) enum House<'a, X: ReadTx, R: 'static> {
-    Var(&'a TVar<Bucket<R>>, X::Ref<Bucket<R>>),
-    /// It is filed.
-    Ledger(Ledger<'a>, Header),
-}
-
-impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
-    /// The key with this hash for which `is_it` holds.
-    #[inline(always)]
-    pub(super) fn find<K: 'static, V: 'static>(
-        &self,
-        tx: &mut X,
-        hash: u64,
-        is_it: impl Fn(&K) -> bool,
-    ) -> Stm<Spot<'_, K, V>>
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => Ok(bucket.find(hash, is_it)),
-            House::Ledger(ledger, header) => {
-                let found = ledger.find(tx, *header, hash, is_it)?;
-                Ok(found.map_or(Spot::Nowhere, |(at, value)| Spot::Filed(at, value)))
-            }
-        }
-    }
-
-    /// The links, if keys are apart.
-    pub(super) fn links<K: 'static, V: 'static>(&self) -> &[Link<K, V>]
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => bucket.rooms.links(),
-            House::Ledger(..) => &[],
-        }
-    }
-
-    /// Shows the pairs that are together.
-    pub(super) fn each_pair<K: 'static, V: 'static>(
-        &self,
-        tx: &mut X,
-        mut visit: impl FnMut(&K, &V),
-    ) -> Stm<()>
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => {
-                for (key, value) in bucket.rooms.as_pairs() {
-                    visit(key, value);
-                }
-            }
-            House::Ledger(ledger, header) => {
-                for (_, (key, value)) in ledger.pairs(tx, *header)? {
-                    visit(&key, &value);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Changes the pairs in a variable, of which the transaction has seen one.
-    #[inline]
-    pub(super) fn update<K, V, T>(
-        &self,
-        tx: &mut Tx<'_>,
-        f: impl FnOnce(&mut Pairs<K, V>) -> T,
-    ) -> Stm<T>
-    where
-        R: Rooms<K, V> + Clone,
-    {
-        let House::Var(var, _) = &self.house else {
-            unreachable!("pairs that are filed are changed there")
-        };
-        var.update(tx, |bucket| {
-            let pairs = bucket.rooms.pairs_mut();
-            f(pairs.expect("the transaction has seen one of them"))
-        })
-    }
-
-    /// Changes the value of a pair that was found in the record.
-    #[inline]
-    pub(super) fn set_filed<V: 'static>(&self, tx: &mut Tx<'_>, at: usize, value: &V) -> Stm<()> {
-        let House::Ledger(ledger, _) = &self.house else {
-            unreachable!("it was found there")
-        };
-        ledger.set_value(tx, at, value)
-    }
-
-    #[cfg(test)]
-    pub(super) fn number(&self) -> u32 {
-        self.number
-    }
-
-    #[cfg(test)]
-    pub(super) fn depth(&self) -> u8 {
-        self.depth
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_filed(&self) -> bool {
-        matches!(self.house, House::Ledger(..))
-    }
-
-    /// Whether keys are together.
-    fn is_together<K: 'static, V: 'static>(&self) -> bool
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => bucket.rooms.pairs().is_some(),
-            House::Ledger(..) => true,
-        }
-    }
-
-    /// The hash that comes next to those covered here, in the order of hashes read backwards: there, a bucket's are neighbours.
-    pub(super) fn next_backwards(&self) -> Option<u64> {
-        let covered = 1_u64.checked_shl(u64::BITS - u32::from(self.depth))?; // all of them, at depth 0
-        u64::from(self.number).reverse_bits().checked_add(covered)
     }
 }
 

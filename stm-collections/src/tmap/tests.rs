@@ -49,14 +49,14 @@ fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
         let mut covered = 0_u128;
         let hash_of = |key: &u64| mix(map.inner.hasher.hash_one(key));
         table.each_home(s, |s, home| {
-            let depth = home.depth();
+            let depth = home.depth;
             buckets += 1;
             covered += 1 << (u64::BITS - u32::from(depth));
             filed += usize::from(home.is_filed());
             assert!(!table.is_born_twice(s, &home)?);
             let mut keys = Vec::new();
             home.each_pair(s, |key: &u64, _: &u64| keys.push(*key))?;
-            assert!(keys.is_empty() || home.is_filed() == (home.number() >= FIRST_FILED));
+            assert!(keys.is_empty() || home.is_filed() == (home.number >= FIRST_FILED));
             assert!(keys.is_empty() || home.links::<u64, u64>().is_empty());
             pairs += keys.len();
             for link in home.links::<u64, u64>() {
@@ -300,7 +300,7 @@ fn a_lookup_reads_one_bucket() {
                 let (mut too_shallow, mut too_deep) = (0, 0);
                 for key in 0..many {
                     let home = table.home(s, mix(map.inner.hasher.hash_one(key)))?;
-                    let depth = u32::from(home.depth());
+                    let depth = u32::from(home.depth);
                     too_shallow += u64::from(depth > start);
                     too_deep += u64::from(depth + 4 < start);
                 }
