@@ -10,7 +10,7 @@
 //! with each, and the consumer starves. A ring of slots needs no reversal, but has a size. A linked list costs variables for
 //! each element, and is freed link by link.
 //!
-//! Ours is a linked list of short arrays. The arrays amortize the links; their slots are variables of their own, so that a push
+//! Ours is a linked list of short arrays. The arrays amortize the links; each slot can be written on its own, so that a push
 //! and a pop in one array do not meet. Whether there is an element is asked of the slot, not of the other end: that is
 //! the idea of FastForward (Giacomoni, Moseley and Vachharajani, "FastForward for efficient pipeline parallelism", PPoPP 2008,
 //! doi:10.1145/1345206.1345215). That head and tail meet in the empty queue only was shown by Michael and Scott's two-lock
@@ -30,7 +30,8 @@
 //!          index 3, count n                         index 2, count n + 11
 //! ```
 //!
-//! Each slot is a variable with an element and its count in it, or nothing. An element that owns nothing stays in its slot when
+//! Each slot is a variable with an element and its count in it, or nothing; or, where elements are machine words, a record of
+//! the two (`segment/slots.rs`). An element that owns nothing stays in its slot when
 //! it is popped, until the slot is used again: a pop is then a write of one word. `position` is one word: an index of a slot in the segment, and a
 //! count of the elements that have passed.
 //!
@@ -45,7 +46,7 @@
 //! - S1  The elements lie in the slots from the head's place to the tail's, without a gap, each with the count of its place. No
 //!   other slot of the chain or of the spares holds anything that needs a drop, and what it holds was popped: the head has passed
 //!   its count, which is therefore not that of a place that the tail has still to pass. So the slot at the head's place holds
-//!   the head's count exactly if the queue is not empty.
+//!   the head's count exactly if the queue is not empty. A record that was never written has the stamp 0, which is no count's.
 //! - S2  `next` leads from the head's segment to the tail's, which has none. Nor has a segment that was taken out of the chain:
 //!   each is freed on its own, not link by link.
 //! - S3  An index is at most the length of its segment.

@@ -7,7 +7,7 @@
 //! them through at a time. The textbook answer, two lists, lets both ends go on, but every so often one pop has to reverse
 //! all that was pushed, and is thrown back by every push meanwhile.
 //!
-//! Ours is a chain of short arrays with a variable for each slot. No operation on one element ever does more than enter or leave one
+//! Ours is a chain of short arrays whose slots are variables, or records where the elements are machine words. No operation on one element ever does more than enter or leave one
 //! array. The module `segment` has the details, the ancestors and the invariants.
 //!
 //! # Picture
@@ -23,11 +23,11 @@
 //!
 //! # Cost
 //!
-//! In variables, for a queue of n elements:
+//! In variables and records, for a queue of n elements:
 //!
 //! | operation | reads | writes | now and then |
 //! |---|---|---|---|
-//! | `push` | 2 | 2 | every 32nd: 1 read and 3 writes more, and 33 new variables where the queue grows |
+//! | `push` | 2 | 2 | every 32nd: 1 read and 3 writes more, and a new array where the queue grows |
 //! | `push_front` | 2 | 2 | as `push` |
 //! | `pop` | 3 | 2 | every 32nd: 1 read and 3 writes more |
 //! | `peek`, `is_empty` | 3 | | |
@@ -35,8 +35,11 @@
 //! | `to_vec`, `for_each` | n + n/32 | | |
 //! | `drain` | n + n/32 | at most 34 + n/32 | |
 //!
-//! A new queue is 9 variables. One that has grown keeps up to eight spare arrays of 32 when it shrinks, not more. A popped element
-//! is gone from the queue at once, and freed as soon as nobody can see it any more.
+//! An array is 33 variables, and each `push` allocates a node for its element. Where the elements are machine words, an array is 1
+//! variable and an allocation of 32 records of 48 bytes, and a `push` allocates nothing.
+//!
+//! A new queue is 9 variables, or 5 and 4 records. One that has grown keeps up to eight spare arrays of 32 when it shrinks, not
+//! more. A popped element is gone from the queue at once, and freed as soon as nobody can see it any more.
 //!
 //! # Conflicts
 //!

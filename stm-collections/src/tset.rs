@@ -2,7 +2,8 @@
 //!
 //! It is a [`TMap`] with nothing for values: the problem, the table, the picture, the invariants, the cost of each operation and
 //! what conflicts are described in `tmap.rs`, and an element is a key there. There is one difference. Inserting an element that
-//! is there writes nothing, so two transactions that both insert it do not conflict. If
+//! is there writes nothing, so two transactions that both insert it do not conflict. And no bucket of a set is filed in a record,
+//! for `()` is no machine word: those of a large set of small elements lie in nodes, which are small, too. If
 //! what the row says commits while what the column says is under way, is the latter run again?
 //!
 //! | | `contains` | `insert` of what is there | `insert` of what was removed lately, `remove` | `insert` of a new element | `len` | iteration |

@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use common::{Rng, Wakes, elsewhere, poll, seed, under_fire, wait_until, watched_alone};
-use queues::{Counted, Transactional, fill};
+use queues::kinds::{Dropped, Of, Plain};
+use queues::{Counted, Queue, Transactional, fill};
 use stm_collections::TBQueue;
 use stm_core::{TVar, atomically, atomically_async, snapshot};
+
+/// Numbers that lie in variables, as what is no machine word does.
+type OfDropped = Of<Dropped, TBQueue<Dropped>>;
+type OfPlain = Of<Plain, TBQueue<Plain>>;
 
 #[test]
 fn spec() {
@@ -19,6 +24,9 @@ fn spec() {
         queues::twin::spec::<TBQueue<u32>, 5>(200);
         queues::twin::spec::<TBQueue<u32>, 40>(200);
         queues::twin::spec::<TBQueue<u32>, { usize::MAX }>(100);
+        queues::twin::spec::<OfDropped, 5>(100);
+        queues::twin::spec::<OfDropped, 40>(100);
+        queues::twin::spec::<OfPlain, 40>(100);
     });
 }
 
@@ -27,6 +35,7 @@ fn linearizable() {
     watched_alone("linearizable", || {
         queues::twin::linearizable::<TBQueue<u32>>(1);
         queues::twin::linearizable::<TBQueue<u32>>(3);
+        queues::twin::linearizable::<OfDropped>(3);
     });
 }
 
@@ -34,6 +43,7 @@ fn linearizable() {
 fn moved_elements_are_in_one_place() {
     watched_alone("moved", || {
         queues::moved_elements_are_in_one_place::<TBQueue<u32>>(40);
+        queues::moved_elements_are_in_one_place::<OfDropped>(40);
     });
 }
 
@@ -114,9 +124,9 @@ fn tasks_pass_everything_on() {
 /// A queue that was emptied at once has all its room again. (Two counters of room, one of them forgotten, and it has not.)
 #[test]
 fn bqueue_flush() {
-    watched_alone("flush", || {
+    fn flush<Q: Queue<u32>>() {
         for drained_first in [false, true] {
-            let queue = TBQueue::new(5);
+            let queue = Q::with_room(5);
             if drained_first {
                 fill(&queue, 0..5);
                 atomically(|tx| queue.drain(tx));
@@ -130,7 +140,7 @@ fn bqueue_flush() {
             }
             assert_eq!(atomically(|tx| queue.try_push(tx, 5)), Err(5));
         }
-        let queue = TBQueue::new(2);
+        let queue = Q::with_room(2);
         let len = atomically(|tx| {
             queue.push(tx, 1)?;
             queue.push(tx, 2)?;
@@ -138,6 +148,11 @@ fn bqueue_flush() {
             queue.len(tx)
         });
         assert_eq!(len, 0);
+    }
+
+    watched_alone("flush", || {
+        flush::<TBQueue<u32>>();
+        flush::<OfDropped>();
     });
 }
 

@@ -64,10 +64,17 @@ impl Hasher for Three {
 struct Deep(u64);
 
 impl Hasher for Deep {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are integers");
+    }
+    fn write_u16(&mut self, n: u16) {
+        self.0 = n.into();
+    }
+    fn write_u32(&mut self, n: u32) {
+        self.0 = n.into();
+    }
+    fn write_usize(&mut self, n: usize) {
+        self.0 = n as u64;
     }
     fn finish(&self) -> u64 {
         unmix(self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) << 7 | 0x7F)
@@ -386,8 +393,8 @@ fn thousands_of_keys() {
 /// All of it in one transaction: grown, seen and rolled back.
 #[test]
 fn one_large_transaction() {
-    watched("one_large_transaction", || {
-        let map = TMap::<u16, u8>::new();
+    fn check<S: BuildHasher + Default>(compact: bool) {
+        let map = fresh::<u16, u8, S>(compact);
         atomically(|tx| map.insert(tx, 5_000, 1));
         atomically(|tx| {
             let undone = tx.nested(|tx| {
@@ -410,6 +417,13 @@ fn one_large_transaction() {
         for k in 0..2_000 {
             let expected = (k < 100).then_some(3);
             assert_eq!(atomically(|tx| map.get(tx, &k)), expected);
+        }
+    }
+
+    watched("one_large_transaction", || {
+        for compact in KINDS {
+            check::<RandomState>(compact);
+            check::<BuildHasherDefault<Deep>>(compact);
         }
     });
 }
@@ -729,9 +743,9 @@ fn endless_new_keys() {
 /// Large, and empty again and again, so that tables are replaced under the feet of those who insert.
 #[test]
 fn emptying_loses_nothing() {
-    watched("emptying_loses_nothing", || {
+    fn check<S: BuildHasher + Default + Send + Sync>() {
         for compact in KINDS {
-            let map = fresh::<u32, u32, RandomState>(compact);
+            let map = fresh::<u32, u32, S>(compact);
             let seed = seed();
             on_threads(3, |id| {
                 let mut rng = Rng::new(seed, id);
@@ -752,32 +766,38 @@ fn emptying_loses_nothing() {
             assert_eq!(snapshot(|s| map.len(s)), 0);
             assert_eq!(snapshot(|s| map.to_vec(s)), []);
         }
+    }
+
+    watched("emptying_loses_nothing", || {
+        check::<RandomState>();
+        check::<BuildHasherDefault<Deep>>();
     });
 }
 
 /// Moves keys between two maps; everybody always finds each key in exactly one.
 #[test]
 fn moves_between_two_maps() {
-    watched("moves_between_two_maps", || {
-        const KEYS: usize = 40;
-        const ROUNDS: usize = 1_500;
+    const KEYS: usize = 40;
+    const ROUNDS: usize = 1_000;
+
+    fn whole<S: BuildHasher>(tx: &mut impl ReadTx, maps: &[TMap<usize, u64, S>; 2]) -> Stm<()> {
+        assert_eq!(maps[0].len(tx)? + maps[1].len(tx)?, KEYS);
+        let mut seen = [0; KEYS];
+        for map in maps {
+            map.for_each(tx, |&key, &value| {
+                assert_eq!(value, key as u64);
+                seen[key] += 1;
+            })?;
+        }
+        assert_eq!(seen, [1; KEYS]);
+        Ok(())
+    }
+
+    fn check<S: BuildHasher + Default + Send + Sync>() {
         // One of either kind.
-        let maps = KINDS.map(fresh::<usize, u64, RandomState>);
+        let maps = KINDS.map(fresh::<usize, u64, S>);
         for key in 0..KEYS {
             atomically(|tx| maps[key % 2].insert(tx, key, key as u64));
-        }
-
-        fn whole(tx: &mut impl ReadTx, maps: &[TMap<usize, u64>; 2]) -> Stm<()> {
-            assert_eq!(maps[0].len(tx)? + maps[1].len(tx)?, KEYS);
-            let mut seen = [0; KEYS];
-            for map in maps {
-                map.for_each(tx, |&key, &value| {
-                    assert_eq!(value, key as u64);
-                    seen[key] += 1;
-                })?;
-            }
-            assert_eq!(seen, [1; KEYS]);
-            Ok(())
         }
 
         let seed = seed();
@@ -815,6 +835,11 @@ fn moves_between_two_maps() {
                 }
             });
         });
+    }
+
+    watched("moves_between_two_maps", || {
+        check::<RandomState>();
+        check::<BuildHasherDefault<Deep>>();
     });
 }
 
@@ -946,10 +971,10 @@ fn growth_does_not_disturb_readers() {
 /// As many inserters as there are, a snapshot runs its body once and sees one moment.
 #[test]
 fn snapshots_under_fire() {
-    watched("snapshots_under_fire", || {
+    fn check<S: BuildHasher + Default + Send + Sync>() {
         for compact in KINDS {
             const ACCOUNTS: usize = 200;
-            let map = fresh::<usize, i64, RandomState>(compact);
+            let map = fresh::<usize, i64, S>(compact);
             atomically(|tx| (0..ACCOUNTS).try_for_each(|k| map.insert(tx, k, 100).map(drop)));
             let seed = seed();
             let transfer = |id: usize, n: u64| {
@@ -972,7 +997,7 @@ fn snapshots_under_fire() {
                 });
             };
             under_fire(2, transfer, || {
-                for _ in 0..100 {
+                for _ in 0..60 {
                     let mut bodies = 0;
                     let (total, seen, len) = snapshot(|s| {
                         bodies += 1;
@@ -988,14 +1013,20 @@ fn snapshots_under_fire() {
                 }
             });
         }
+    }
+
+    watched("snapshots_under_fire", || {
+        check::<RandomState>();
+        check::<BuildHasherDefault<Deep>>();
     });
 }
 
 /// What waits for a key is woken by its insertion, new or again, and by nothing that happens to others' entries.
 #[test]
 fn a_missing_key_can_be_waited_for() {
-    watched("a_missing_key_can_be_waited_for", || {
-        let map = TMap::<u32, u32>::new();
+    fn check<S: BuildHasher + Default + Send + Sync>(compact: bool) {
+        let map = fresh::<u32, u32, S>(compact);
+        atomically(|tx| (100..120).try_for_each(|key| map.insert(tx, key, 0).map(drop)));
         atomically(|tx| map.insert(tx, 1, 1));
         atomically(|tx| map.remove(tx, &1));
         for (key, value) in [(1, 10), (2, 20)] {
@@ -1010,6 +1041,13 @@ fn a_missing_key_can_be_waited_for() {
                 atomically(|tx| map.insert(tx, key, value));
                 assert_eq!(waiting.join().expect("it ends"), value);
             });
+        }
+    }
+
+    watched("a_missing_key_can_be_waited_for", || {
+        for compact in KINDS {
+            check::<RandomState>(compact);
+            check::<BuildHasherDefault<Deep>>(compact);
         }
     });
 }
@@ -1088,6 +1126,45 @@ fn panics_leave_no_half_operations() {
         });
         TOUCHED.store(0, Ordering::Relaxed);
         assert_eq!(content(), before);
+    });
+}
+
+/// M3, where the bucket lies in a record.
+#[test]
+fn panics_leave_no_half_operations_in_records() {
+    watched("panics_leave_no_half_operations_in_records", || {
+        let map = fresh::<u16, u8, BuildHasherDefault<Deep>>(true);
+        atomically(|tx| (0..20).try_for_each(|n| map.insert(tx, n, 0).map(drop)));
+        let content = || snapshot(|s| Ok((sorted(map.to_vec(s)?), map.len(s)?)));
+        let before = content();
+
+        let caught = |body: &mut dyn FnMut(&mut Tx<'_>)| {
+            atomically(|tx| {
+                if tx.attempt() == 1 {
+                    panic_of(|| body(tx));
+                }
+                Ok(())
+            });
+            assert_eq!(content(), before);
+        };
+        caught(&mut |tx| {
+            let mut left = 15;
+            let _ = map.retain(tx, |_, _| {
+                left -= 1;
+                assert!(left > 0, "enough");
+                false
+            });
+        });
+        caught(&mut |tx| {
+            let _ = map.update_or_insert_with(tx, 30, || panic!("no default"), |_| ());
+        });
+        caught(&mut |tx| {
+            let update = |value: &mut u8| {
+                *value = 99;
+                panic!("no update")
+            };
+            let _ = map.update_or_insert_with(tx, 3, || 0, update);
+        });
     });
 }
 

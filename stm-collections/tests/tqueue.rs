@@ -7,28 +7,41 @@ use std::sync::Mutex;
 
 use common::{Wakes, poll, watched_alone};
 use queues::Counted;
+use queues::kinds::{Dropped, Of, Plain};
 use stm_collections::TQueue;
 use stm_core::{atomically, atomically_async, snapshot};
+
+/// Numbers that lie in variables, as what is no machine word does.
+type OfDropped = Of<Dropped, TQueue<Dropped>>;
+type OfPlain = Of<Plain, TQueue<Plain>>;
 
 /// There is none.
 const CAPACITY: usize = usize::MAX;
 
 #[test]
 fn spec() {
-    watched_alone("spec", || queues::twin::spec::<TQueue<u32>, CAPACITY>(500));
+    watched_alone("spec", || {
+        queues::twin::spec::<TQueue<u32>, CAPACITY>(300);
+        queues::twin::spec::<OfDropped, CAPACITY>(200);
+        queues::twin::spec::<OfPlain, CAPACITY>(200);
+    });
 }
 
 #[test]
 fn linearizable() {
     watched_alone("linearizable", || {
-        queues::twin::linearizable::<TQueue<u32>>(CAPACITY)
+        queues::twin::linearizable::<TQueue<u32>>(CAPACITY);
+        queues::twin::linearizable::<OfDropped>(CAPACITY);
+        queues::twin::linearizable::<OfPlain>(CAPACITY);
     });
 }
 
 #[test]
 fn moved_elements_are_in_one_place() {
     watched_alone("moved", || {
-        queues::moved_elements_are_in_one_place::<TQueue<u32>>(CAPACITY)
+        queues::moved_elements_are_in_one_place::<TQueue<u32>>(CAPACITY);
+        queues::moved_elements_are_in_one_place::<OfDropped>(CAPACITY);
+        queues::moved_elements_are_in_one_place::<OfPlain>(CAPACITY);
     });
 }
 
@@ -42,15 +55,20 @@ fn each_producers_order_is_kept() {
 #[test]
 fn reports_see_one_moment() {
     watched_alone("reports", || {
-        queues::reports_see_one_moment::<TQueue<u32>>(CAPACITY)
+        queues::reports_see_one_moment::<TQueue<u32>>(CAPACITY);
+        queues::reports_see_one_moment::<OfDropped>(CAPACITY);
     });
 }
 
 #[test]
 fn push_and_pop_do_not_conflict() {
     watched_alone("conflicts", || {
-        let again = queues::push_and_pop_do_not_conflict::<TQueue<u32>>(CAPACITY);
-        assert_eq!(again, 0);
+        for again in [
+            queues::push_and_pop_do_not_conflict::<TQueue<u32>>(CAPACITY),
+            queues::push_and_pop_do_not_conflict::<OfDropped>(CAPACITY),
+        ] {
+            assert_eq!(again, 0);
+        }
     });
 }
 
@@ -82,10 +100,10 @@ fn a_queue_may_be_dropped_in_a_body() {
 
 #[test]
 fn a_waiting_task_is_woken_by_a_push() {
-    watched_alone(
-        "task",
-        queues::a_waiting_task_is_woken_by_a_push::<TQueue<u32>>,
-    );
+    watched_alone("task", || {
+        queues::a_waiting_task_is_woken_by_a_push::<TQueue<u32>>();
+        queues::a_waiting_task_is_woken_by_a_push::<OfDropped>();
+    });
 }
 
 #[test]

@@ -1,21 +1,22 @@
-//! A bucket, and the two ways in which it keeps its keys.
+//! A bucket, and the three ways in which it keeps its keys.
 //!
 //! # The problem, and the idea
 //!
 //! A variable for each key lets two transactions that write different keys go on side by side, always. It also costs 246 bytes
-//! a key instead of 36 (`tmap.rs` says how that is measured) and three dependent misses of the cache, which is what a look-up in a
-//! large map waits for. Where many
-//! keys share the traffic, two transactions hardly ever meet in a bucket, and the variable for each key buys nothing. So a
-//! bucket keeps its keys in one of two ways:
+//! a key (`tmap.rs` says what of) and three dependent misses of the cache more, which is what a look-up in a large map waits
+//! for. Where many keys share the traffic, two transactions hardly ever meet in a bucket, and the variable for each key buys
+//! nothing. So a bucket keeps its keys in one of three ways:
 //!
 //! ```text
 //!  apart      depth 2  [ link ▪▪▪ ]          link = hash, ──▶ Entry { key, TVar<Option<V>> }    in small maps, and where
 //!                                                                                               writers were in each other's way
 //!  together   depth 2  [ key value ▪▪▪▪▪ ]   in the bucket's own node                           in large maps
+//!  filed      tags, depth 2, key value ▪▪▪   in a record: the module `ledger`                   in large maps of machine words
 //! ```
 //!
-//! Together is only for keys and values that are small and own nothing ([`packs`]): each write of a bucket copies them. For
-//! others the type of the bucket has no room for pairs at all ([`Loose`]), so that large values do not make large buckets.
+//! Together is only for keys and values that are small and own nothing ([`packs`]): each write of a node copies them. For
+//! others the type of the bucket has no room for pairs at all ([`Loose`]), so that large values do not make large buckets. A
+//! bucket that is filed leaves its variable unborn.
 //!
 //! # Invariants
 //!
@@ -311,7 +312,7 @@ impl Depth {
     }
 }
 
-/// What the table is made of. Unborn by default.
+/// What the table is made of, but for what is filed. Unborn by default.
 ///
 /// The depth comes first, and shares a cache line with the version of the bucket, which is looked at before.
 #[derive(Clone)]
@@ -332,7 +333,7 @@ impl<R: Default> Default for Bucket<R> {
 
 /// Where a key is within a bucket.
 pub(super) enum Spot<'a, K, V> {
-    /// Kept together: the pair of this index, and its value.
+    /// Kept together in the node: the pair of this index, and its value.
     Pair(usize, &'a V),
     /// Kept together in a record: the place, and the value.
     Filed(usize, V),

@@ -1,11 +1,11 @@
-//! The way from a number to a variable: an array that is made where it is used.
+//! The way from a number to a variable or a record: an array that is made where it is used.
 //!
 //! # The problem, and the idea
 //!
 //! Extendible hashing doubles its directory by copying it. In a transaction that copy would conflict with every reader, and
 //! somebody would have to pay for all of it. Here the directory is no part of the transactional state at all: it only finds the
-//! variable of a bucket, each place comes into being at most once, and whoever needs it first makes it. Nothing is ever copied.
-//! It is a forest of radix trees, one for each range of numbers, so that the way to a small number is short:
+//! variable or the record of a bucket, each place comes into being at most once, and whoever needs it first makes it. Nothing is
+//! ever copied. It is a forest of radix trees, one for each range of numbers, so that the way to a small number is short:
 //!
 //! # Picture
 //!
@@ -17,6 +17,12 @@
 //!  64 .. 2^10  ──▶ Leaf [1024]
 //!     .. 2^20  ──▶ Fork [1024] ──▶ Leaf [1024]
 //!     .. 2^30  ──▶ Fork [1024] ──▶ Fork [1024] ──▶ Leaf [1024]
+//!
+//!              ┌─┬─┬───┬─┐
+//!  Leaf [1024] │■│·│ ..│■│──▶ records of 64 numbers, side by side    made when the first of them is to be filed
+//!              ├─┼─┼─┬─┼─┼─┬─┬───┬─┐
+//!              │·│■│·│·│■│·│·│ ..│·│──▶ TVar                         of a number that was written otherwise
+//!              └─┴─┴─┴─┴─┴─┴─┴───┴─┘
 //! ```
 //!
 //! # Invariants
@@ -25,10 +31,13 @@
 //!   variable was never written mean the same.
 //! - D2  A place is set before its variable is written. So who sees a commit that wrote the variable, or that wrote another one
 //!   together with it, finds the place set.
+//! - D3  The same of records: 64 of them are made at once and for all, unborn, before any of them is written. A transaction
+//!   that made some and was thrown away leaves them unborn, which means the same as none.
 //!
 //! # Cost
 //!
-//! Finding: a load and an acquiring load for each level. Making: at most three allocations of 16 KiB, and the variable.
+//! Finding: a load and an acquiring load for each level. Making: at most three allocations of 16 KiB, and the variable, or 16 KiB of
+//! records.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,7 +56,7 @@ const SAMPLE: u32 = 16;
 const GROUP: usize = 64;
 
 /// Buckets of smaller numbers have no records: a map may have no others, and then should not take so much for them.
-const FIRST_FILED: u32 = 1 << 6;
+pub(super) const FIRST_FILED: u32 = 1 << 6;
 
 const NEAR: u32 = 16;
 const SMALL_LEAF: usize = 1 << 6;
@@ -150,7 +159,7 @@ impl<B: Tree> Tree for Fork<B> {
 type Fork20<T> = Fork<Leaf<T>>;
 type Fork30<T> = Fork<Fork20<T>>;
 
-/// Variables by number. See the module.
+/// Variables and records by number. See the module.
 pub(super) struct Directory<T> {
     near: [Place<T>; NEAR as usize],
     to_6: OnceLock<Box<Leaf<T, SMALL_LEAF>>>,
@@ -246,6 +255,8 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
 
 #[cfg(test)]
 mod tests {
+    use stm_core::atomically;
+
     use super::*;
 
     const EDGES: [u32; 14] = [
@@ -282,12 +293,40 @@ mod tests {
     }
 
     #[test]
-    fn the_count_is_about_right() {
+    fn each_number_has_a_record_of_its_own() {
         let directory = Directory::new(0_u8);
-        for number in (0..10_000).chain(0..10_000) {
-            let _made = directory.find_or_make(number);
+        let numbers = EDGES.into_iter().zip(0..);
+        for (number, depth) in numbers.clone() {
+            match directory.ledger(number) {
+                Some(ledger) => atomically(|tx| ledger.file(tx, depth, std::iter::empty())),
+                None => assert!(number < FIRST_FILED),
+            }
+            assert!(directory.find(number).is_none(), "{number} has no variable");
         }
-        assert_eq!(directory.about(), 10_000);
+        for (number, depth) in numbers {
+            let filed = directory.find_ledger(number);
+            let filed = filed.map(|ledger| atomically(|tx| ledger.header(tx)).depth());
+            let expected = (number >= FIRST_FILED).then_some(Some(depth));
+            assert_eq!(filed, expected, "{number}");
+        }
+        let beside = directory.find_ledger(66).expect("made with 64 and 65");
+        assert_eq!(atomically(|tx| beside.header(tx)).depth(), None);
+        assert!(directory.find_ledger(128).is_none() && directory.find_ledger(63).is_none());
+    }
+
+    #[test]
+    fn the_count_is_about_right() {
+        for filed in [false, true] {
+            let directory = Directory::new(0_u8);
+            for number in (0..10_000).chain(0..10_000) {
+                if filed && directory.ledger(number).is_some() {
+                    directory.count_filed(number);
+                } else {
+                    let _made = directory.find_or_make(number);
+                }
+            }
+            assert_eq!(directory.about(), 10_000);
+        }
     }
 
     #[test]

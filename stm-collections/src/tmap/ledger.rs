@@ -4,8 +4,8 @@
 //!
 //! Pairs that lie together in a bucket's node are three dependent misses of the cache away: the place in the directory, the variable,
 //! the node, and then perhaps another line for the key. And each write copies the whole bucket. Where key and value are machine words, none
-//! of that need be. The buckets of a thousand neighbouring numbers are a [`TRecords`], which lies where the directory says, and a
-//! write stores a word or two. What a bucket holds is told by a byte for each key, of its hash, all of them in the same line
+//! of that need be. The buckets of 64 neighbouring numbers are a [`TRecords`], which lies where the directory says, and a
+//! write stores one to four words. What a bucket holds is told by a byte for each key, of its hash, all of them in the same line
 //! as the lock: a look-up reads that line and the line of its pair; who finds a key absent has read the former alone. The bytes are those of
 //! F14 and of Swiss tables (Bronson and Shi, "Open-sourcing F14 for faster, more memory-efficient hash tables", Meta 2019).
 //!
@@ -21,8 +21,10 @@
 //!
 //! # Invariants
 //!
-//! - F1  A bucket is filed in its record, or its variable is born, never both.
+//! - F1  A bucket is filed in its record, or its variable is born, never both. Whoever makes it the one, unmakes it the other in
+//!   the same transaction, having read which it was, or having read that a parent covered it (H1).
 //! - F2  A place whose tag is not 0 holds a pair, and the tag is that of its key's hash. What other places hold is not looked at.
+//! - F3  In a map of words, a bucket whose keys are together is filed if it has a record, and the smallest numbers alone have none.
 
 use stm_core::{ReadTx, Stm, TRecords, Tx};
 

@@ -15,9 +15,14 @@
 //! one starts at a depth that is rather too large, with the number that so many low bits make, and clears the highest bit
 //! that is set until the bucket is born: it is a parent's parent.
 //!
-//! How a bucket keeps its keys, together or apart, is described in `tmap/bucket.rs`. A split chooses it by the size of the
-//! table. A bucket whose keys are together and whose writer has been thrown away before takes them apart: where writers meet,
-//! they shall not meet for nothing again.
+//! How a bucket keeps its keys, apart, together or filed, is described in `tmap/bucket.rs` and `tmap/ledger.rs`. Whoever finds no
+//! room for a key, or a bucket that is empty, chooses it anew, by the size of the table. A bucket whose keys are together and whose
+//! writer has been thrown away before takes them apart: where writers meet, they shall not meet for nothing again.
+//!
+//! ```text
+//!  apart ──── no room, and the table is large ────▶ together, filed if it can be (F3)
+//!        ◀─── a writer that was thrown away ───────
+//! ```
 //!
 //! # Invariants
 //!
@@ -28,16 +33,18 @@
 //! - H3  A key that is apart is in the map if its entry's value is `Some`. An entry holding `None` (a tombstone) is dropped
 //!   only by a transaction that has read the `None`.
 //! - H4  `live` adds up to the number of keys in the map, `entries` to the number of entries, tombstones among them.
+//!
+//! For H1 and H2, a bucket is born in its variable or in its record. F1, that it is never in both, and F3, when it is in which,
+//! are in `tmap/ledger.rs`.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use stm_core::{ReadTx, Stm, TVar, Tx};
+use stm_core::{ReadTx, Stm, Tx};
 
-use super::bucket::{
-    Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Spot, Taken,
-};
+use super::bucket::{Bucket, Depth, Entry, Hashed, Link, Links, Pairs, Resident, Rooms, Taken};
 use super::directory::{Directory, MAX_BITS};
-use super::ledger::{Added, Header, Ledger, PAIRS, files};
+use super::home::{Home, House};
+use super::ledger::{Added, PAIRS, files};
 use super::upkeep::RARELY;
 use crate::tally::Tally;
 
@@ -70,131 +77,6 @@ impl Plan {
     pub(super) fn packed<K: 'static, V: 'static>(large: u32) -> Self {
         let files = files::<K, V>();
         Self { large, files }
-    }
-}
-
-/// A born bucket as a transaction sees it, and where it is.
-pub(super) struct Home<'a, X: ReadTx, R: 'static> {
-    number: u32,
-    depth: u8,
-    pub(super) house: House<'a, X, R>,
-}
-
-pub(super) enum House<'a, X: ReadTx, R: 'static> {
-    Var(&'a TVar<Bucket<R>>, X::Ref<Bucket<R>>),
-    /// It is filed.
-    Ledger(Ledger<'a>, Header),
-}
-
-impl<X: ReadTx, R: Send + Sync + 'static> Home<'_, X, R> {
-    /// The key with this hash for which `is_it` holds.
-    #[inline(always)]
-    pub(super) fn find<K: 'static, V: 'static>(
-        &self,
-        tx: &mut X,
-        hash: u64,
-        is_it: impl Fn(&K) -> bool,
-    ) -> Stm<Spot<'_, K, V>>
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => Ok(bucket.find(hash, is_it)),
-            House::Ledger(ledger, header) => {
-                let found = ledger.find(tx, *header, hash, is_it)?;
-                Ok(found.map_or(Spot::Nowhere, |(at, value)| Spot::Filed(at, value)))
-            }
-        }
-    }
-
-    /// The links, if keys are apart.
-    pub(super) fn links<K: 'static, V: 'static>(&self) -> &[Link<K, V>]
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => bucket.rooms.links(),
-            House::Ledger(..) => &[],
-        }
-    }
-
-    /// Shows the pairs that are together.
-    pub(super) fn each_pair<K: 'static, V: 'static>(
-        &self,
-        tx: &mut X,
-        mut visit: impl FnMut(&K, &V),
-    ) -> Stm<()>
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => {
-                for (key, value) in bucket.rooms.as_pairs() {
-                    visit(key, value);
-                }
-            }
-            House::Ledger(ledger, _) => {
-                for (_, (key, value)) in ledger.pairs(tx)? {
-                    visit(&key, &value);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Changes the pairs in a variable, of which the transaction has seen one.
-    #[inline]
-    pub(super) fn update<K, V, T>(
-        &self,
-        tx: &mut Tx<'_>,
-        f: impl FnOnce(&mut Pairs<K, V>) -> T,
-    ) -> Stm<T>
-    where
-        R: Rooms<K, V> + Clone,
-    {
-        let House::Var(var, _) = &self.house else {
-            unreachable!("pairs that are filed are changed there")
-        };
-        var.update(tx, |bucket| {
-            let pairs = bucket.rooms.pairs_mut();
-            f(pairs.expect("the transaction has seen one of them"))
-        })
-    }
-
-    /// Changes the value of a pair that was found in the record.
-    #[inline]
-    pub(super) fn set_filed<V: 'static>(&self, tx: &mut Tx<'_>, at: usize, value: &V) -> Stm<()> {
-        let House::Ledger(ledger, _) = &self.house else {
-            unreachable!("it was found there")
-        };
-        ledger.set_value(tx, at, value)
-    }
-
-    #[cfg(test)]
-    pub(super) fn depth(&self) -> u8 {
-        self.depth
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_filed(&self) -> bool {
-        matches!(self.house, House::Ledger(..))
-    }
-
-    /// Whether keys are together.
-    fn is_together<K: 'static, V: 'static>(&self) -> bool
-    where
-        R: Rooms<K, V>,
-    {
-        match &self.house {
-            House::Var(_, bucket) => bucket.rooms.pairs().is_some(),
-            House::Ledger(..) => true,
-        }
-    }
-
-    /// The hash that comes next to those covered here, in the order of hashes read backwards: there, a bucket's are neighbours.
-    pub(super) fn next_backwards(&self) -> Option<u64> {
-        let covered = 1_u64.checked_shl(u64::BITS - u32::from(self.depth))?; // all of them, at depth 0
-        u64::from(self.number).reverse_bits().checked_add(covered)
     }
 }
 
@@ -243,8 +125,9 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.directory.about()
     }
 
-    /// Where a lookup starts. One bit deeper among buckets of many keys, whose depths differ little; else two, for a bucket
-    /// read in vain may be a conflict in vain.
+    /// Where a lookup starts: among small buckets two bits deeper than they are on average, for a bucket read in vain may be a
+    /// conflict in vain. One bit among buckets of many keys, whose depths differ little. None where they are filed: the place of
+    /// a record that is not born has to be fetched like another, so too deep costs as much as not deep enough.
     #[inline]
     pub(super) fn start(&self) -> u32 {
         let buckets = self.directory.about();
@@ -258,7 +141,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
 
     /// The bucket that covers `hash` (H1).
     ///
-    /// Where it starts is a hint: too deep costs looks at places that are not set, not deep enough a read of a wrong bucket.
+    /// Where it starts is a hint: too deep costs looks at what is not born, not deep enough a read of a wrong bucket.
     #[inline(always)]
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
         let mut number = low_bits(hash, self.start());
@@ -409,20 +292,17 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         match &home.house {
             House::Ledger(ledger, header) => {
                 if ledger.add(tx, *header, hash, &pair)? == Added::NoRoom {
-                    self.add_to_full(tx, home, hash_of, hash, pair)?;
+                    self.resettle(tx, home, hash_of, hash, pair)?;
                 }
             }
-            House::Var(var, bucket) => {
+            House::Var(_, bucket) => {
                 let rooms = &bucket.rooms;
                 if !(R::PACKS && self.is_large() && rooms.links().is_empty()) {
                     self.add_entry(tx, home, hash, pair)?;
-                } else if rooms.pairs().is_some_and(Pairs::is_full) {
-                    self.add_to_full(tx, home, hash_of, hash, pair)?;
+                } else if rooms.pairs().is_some_and(|pairs| !pairs.is_full()) {
+                    home.update(tx, |pairs| pairs.push(pair))?;
                 } else {
-                    var.update(tx, |bucket| match bucket.rooms.pairs_mut() {
-                        Some(pairs) => pairs.push(pair),
-                        None => bucket.rooms = R::of_pairs(Pairs::of(pair)),
-                    })?;
+                    self.resettle(tx, home, hash_of, hash, pair)?;
                 }
             }
         }
@@ -433,9 +313,9 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         self.directory.about() >= self.plan.large
     }
 
-    /// Adds a pair to a bucket that has no room for it.
+    /// Adds a pair to a bucket that has no room for it, or that is empty and might be filed from now on (F3).
     #[cold]
-    fn add_to_full<'t, K, V>(
+    fn resettle<'t, K, V>(
         &self,
         tx: &mut Tx<'t>,
         home: &Home<'_, Tx<'t>, R>,

@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher};
 
 use stm_core::{ReadTx, Stm, TVar, atomically, snapshot};
 
-use super::bucket::{Packed, Resident, Rooms};
+use super::bucket::{Packed, Resident};
+use super::directory::FIRST_FILED;
 use super::table::mix;
 use super::*;
 
@@ -40,7 +41,7 @@ struct Survey {
     filed: usize,
 }
 
-/// Counts what there is, having checked H1, H2, H4, B1 and F1.
+/// Counts what there is, having checked H1, H2, H4, B1, F1 and F3.
 fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
     snapshot(|s| {
         let table = root(map).read_ref(s)?;
@@ -48,13 +49,14 @@ fn survey<S: BuildHasher>(map: &TMap<u64, u64, S>) -> Survey {
         let mut covered = 0_u128;
         let hash_of = |key: &u64| mix(map.inner.hasher.hash_one(key));
         table.each_home(s, |s, home| {
-            let depth = home.depth();
+            let depth = home.depth;
             buckets += 1;
             covered += 1 << (u64::BITS - u32::from(depth));
             filed += usize::from(home.is_filed());
             assert!(!table.is_born_twice(s, &home)?);
             let mut keys = Vec::new();
             home.each_pair(s, |key: &u64, _: &u64| keys.push(*key))?;
+            assert!(keys.is_empty() || home.is_filed() == (home.number >= FIRST_FILED));
             assert!(keys.is_empty() || home.links::<u64, u64>().is_empty());
             pairs += keys.len();
             for link in home.links::<u64, u64>() {
@@ -113,6 +115,9 @@ fn keys_of_a_compact_map_are_together() {
     let expected = full.pairs / PAIRS..full.pairs / (PAIRS / 2);
     assert!(expected.contains(&full.buckets), "{full:?}");
     assert!(full.filed > full.buckets - 65, "{full:?}");
+    let about = snapshot(|s| Ok(root(&map).read_ref(s)?.buckets())) as usize;
+    let expected = full.buckets * 4 / 5..full.buckets * 5 / 4;
+    assert!(expected.contains(&about), "{about} for {full:?}");
     (0..MANY - 1).for_each(|key| take(&map, key));
     let left = survey(&map);
     assert_eq!(
@@ -163,6 +168,29 @@ fn a_filed_bucket_is_taken_apart_and_filed_again() {
     assert_eq!(again.entries + again.pairs, 2 * MANY as usize);
     assert!(again.filed > again.buckets / 4, "{again:?}");
     assert_eq!(snapshot(content)[..MANY as usize], expected);
+}
+
+/// F3: also one whose keys were apart and have gone.
+#[test]
+fn an_empty_bucket_is_filed() {
+    const MANY: u64 = 1_000;
+    let map = TMap::compact(RandomState::new());
+    (0..MANY).for_each(|key| put(&map, key));
+    let before = survey(&map);
+    atomically(|tx| {
+        if tx.attempt() == 1 {
+            map.len(tx)?;
+            std::thread::scope(|s| s.spawn(|| put(&map, MANY)).join()).expect("it ends");
+        }
+        (0..=MANY).try_for_each(|key| map.insert(tx, key, key).map(drop))
+    });
+    assert_eq!(survey(&map).pairs, 0);
+    atomically(|tx| map.retain(tx, |key, _| *key == 0));
+    assert_eq!(survey(&map).entries, 1);
+    (1..MANY).for_each(|key| put(&map, key));
+    let refilled = survey(&map);
+    assert!(refilled.entries <= LINKS, "{refilled:?}");
+    assert!(refilled.filed > before.filed - 5, "{refilled:?}");
 }
 
 /// And tombstones are no pairs.
@@ -272,7 +300,7 @@ fn a_lookup_reads_one_bucket() {
                 let (mut too_shallow, mut too_deep) = (0, 0);
                 for key in 0..many {
                     let home = table.home(s, mix(map.inner.hasher.hash_one(key)))?;
-                    let depth = u32::from(home.depth());
+                    let depth = u32::from(home.depth);
                     too_shallow += u64::from(depth > start);
                     too_deep += u64::from(depth + 4 < start);
                 }

@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 use stm_core::{ReadTx, Stm, TVar, Tx};
 
 use super::bucket::{Bucket, Rooms, Spot};
-use super::table::{Home, House, Parted, Plan, Table, mix};
+use super::home::{Home, House};
+use super::table::{Parted, Plan, Table, mix};
 
 /// A map whose buckets are [`Rooms`] of one kind.
 pub(super) struct View<'a, K, V, S, R> {

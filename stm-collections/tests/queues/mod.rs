@@ -5,6 +5,7 @@
     reason = "each test file is a crate of its own and uses some of this"
 )]
 
+pub mod kinds;
 pub mod twin;
 
 use std::ops::Deref;
