@@ -75,6 +75,8 @@ struct Bounded<T> {
 ///
 /// A `TBQueue` is a handle: a clone is cheap and leads to the same queue. All operations take the transaction and compose.
 /// An element goes out as a clone, for others may still look at it: put what is dear to clone into an [`Arc`].
+/// Machine words (integers up to 64 bits, `bool`, `char`, `f32`, `f64`) lie in the queue itself, and to push one allocates
+/// nothing.
 ///
 /// ```
 /// use stm_collections::TBQueue;

@@ -58,12 +58,12 @@
 //! | `for_each`, `to_vec`, `keys`, `values`, `retain` | every bucket and value read; `retain` writes the buckets that it changes | every bucket read, likewise | every record read, likewise |
 //! | `clear` | 1 variable written; what was in it is dropped when nobody sees it any more | the same | the same |
 //!
-//! A look-up seldom reads a bucket that is not its key's: one in 500 does where keys are apart, and one in 1000 where they
-//! lie in nodes. It looks at two places of the directory then, or at one and a half. Where buckets are filed, one look-up in four to
-//! nine looks at a second record, depending on how near the number of buckets is to a power of two: 28 % of them do among
-//! 100 000 keys, 16 % on average over all sizes from 20 000 to 320 000. In nearly half of these cases the other record is a bucket of
-//! other keys, whose writers are in the way then. (Counted in a simulation with random hashes.) A bucket that was filed and is
-//! apart now costs a look at its record besides.
+//! Where keys are apart, a look-up looks at two places of the directory, and one in 500 reads a bucket that is not its key's; in
+//! nodes, at one and a half, and one in 1000. Where buckets are filed, one look-up in four to nine looks at a second
+//! record, depending on how near the number of buckets is to a power of two: 28 % of them do among 100 000 keys, 16 % on
+//! average over all sizes from 20 000 to 320 000. In nearly half of these cases the other record is a bucket of other keys, whose
+//! writers are in the way then. (Counted in a simulation with random hashes.) A bucket that was filed and is apart now costs
+//! a look at its record besides, and whoever adds a key to it writes that, too.
 //!
 //! Keys whose 64-bit hashes are equal share a bucket, whose operations then take time in proportion to their number. The
 //! default hasher has a secret key, so that nobody can choose such keys.
@@ -88,14 +88,16 @@
 //!
 //! # Memory
 //!
-//! A record is 256 bytes and has nine keys on average, and for each record that has keys there is almost one that has none yet, for they are
-//! made 64 at a time: some 53 bytes a key. With the directory, and with what the map has left behind on the heap while it grew, a
-//! process grows by 67 bytes for each of 100 000 keys that are machine words like their values, by 40 where they are as large, but
-//! not words, and lie in nodes, and by 246 where they are apart
-//! (`cargo run --release --manifest-path benches/peers/Cargo.toml -- memory` measures such things). What was removed there
-//! leaves a tombstone, key included, for the case that it comes back. An insertion drops the tombstones of its bucket. If more than three quarters of the entries are tombstones, removals drop them, each now and then a few, in a
-//! transaction of its own after theirs. When a large map has become empty its table is replaced, which drops all at once; so
-//! it is with `clear`. A map that shrinks but is never empty keeps its buckets.
+//! A record is 256 bytes and has nine keys on average, and for each record that has keys there is almost one that has none yet,
+//! for they are made 64 at a time: some 53 bytes a key. With the directory, and with what the map has left behind on the heap
+//! while it grew, a process grows by 67 bytes for each of 100 000 keys that are machine words like their values, by 40
+//! where they are as large, but not words, and lie in nodes, and by 246 where they are apart (ten maps of eight-byte keys and values,
+//! as `cargo run --release --manifest-path benches/peers/Cargo.toml -- memory` fills them).
+//!
+//! What was removed where keys are apart leaves a tombstone, key included, for the case that it comes back. An insertion drops the
+//! tombstones of its bucket. If more than three quarters of the entries are tombstones, removals drop them, each now and then a
+//! few, in a transaction of its own after theirs. When a large map has become empty its table is replaced, which drops all at
+//! once; so it is with `clear`. A map that shrinks but is never empty keeps its buckets.
 
 mod bucket;
 mod directory;

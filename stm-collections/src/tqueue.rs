@@ -80,6 +80,8 @@ const KEPT: usize = 256;
 ///
 /// A `TQueue` is a handle: a clone is cheap and leads to the same queue. All operations take the transaction and compose.
 /// An element goes out as a clone, for others may still look at it: put what is dear to clone into an [`Arc`].
+/// Machine words (integers up to 64 bits, `bool`, `char`, `f32`, `f64`) lie in the queue itself, and to push one allocates
+/// nothing.
 ///
 /// Consumers do not disturb producers, nor producers consumers, as long as there is an element in the queue.
 ///

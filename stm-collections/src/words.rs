@@ -1,6 +1,6 @@
 //! Values that are machine words, told by their types' identity: a collection of them can keep them in records.
 //!
-//! The set is closed, and the same as that of the types which a `TVar` keeps in place. A type of the user's, also one around a word, is
+//! The set is closed: the types that a `TVar` always keeps in place, but for `()`, which needs no word. A type of the user's, also one around a word, is
 //! not in it: nobody could tell that all its bytes are there. Every question is one of types alone, and folds away.
 
 use std::any::{Any, TypeId};

@@ -287,6 +287,12 @@ mod tests {
     }
 
     #[test]
+    fn only_words_are_filed() {
+        assert!(files::<u64, i8>() && files::<char, f64>());
+        assert!(!files::<u64, ()>() && !files::<u64, String>() && !files::<(u32, u32), u64>());
+    }
+
+    #[test]
     fn a_record_fills_four_lines() {
         assert_eq!(32 + WORDS * 8, 256);
         assert!((0..64).all(|low| tag(low) == 1 && tag(low << 56).max(1) == tag(low << 56)));

@@ -12,8 +12,9 @@
 //!
 //! A bucket of depth d and number n covers the hashes whose low d bits are n. Splitting it leaves it, with depth d + 1,
 //! those whose next bit is 0, and gives the others to bucket n + 2^d, which is born by that. To find the bucket of a hash,
-//! one starts at a depth that is rather too large, with the number that so many low bits make, and clears the highest bit
-//! that is set until the bucket is born: it is a parent's parent.
+//! one starts at a depth that is about right or rather too large, with the number that so many low bits make, and clears the
+//! highest bit that is set until the bucket is born: it is a parent's parent. If that is deeper than one thought, and covers
+//! others, one goes on with as many bits as it has.
 //!
 //! How a bucket keeps its keys, apart, together or filed, is described in `tmap/bucket.rs` and `tmap/ledger.rs`. Whoever finds no
 //! room for a key, or a bucket that is empty, chooses it anew, by the size of the table. A bucket whose keys are together and whose
