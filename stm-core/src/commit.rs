@@ -12,9 +12,9 @@
 //!  7  retire what was replaced; then, by the caller: unpin, wake, drop
 //! ```
 //!
-//! A record is an inline variable with more than one word beside its lock: 5 saves all of them, 6 stores those that were written and
-//! then the one word that publishes and unlocks, and 7 frees the patch that they were pending in. Nothing below depends on how many
-//! there are.
+//! A record is an inline variable with more than one word beside its lock: 5 saves those that were written, in the patch that they were
+//! pending in, 6 stores them and then the one word that publishes and unlocks, and 7 frees or retires the patch. Nothing below depends on
+//! how many there are.
 //!
 //! # Why it is right
 //!

@@ -1,13 +1,14 @@
 //! Old values of inline variables, kept only while a snapshot may want them.
 //!
 //! An inline commit overwrites the value in place. If the clock says that a snapshot lives, the committer
-//! first saves the old version and value in a node that the snapshot finds from the block. Of a record it saves all words, whichever
-//! it is going to overwrite: they have one version, and the snapshot may want any of them.
+//! first saves the old version and value in a node that the snapshot finds from the block. The history of a record is found in the same
+//! way, and consists of the patches that wrote it, each with what it replaced ([`crate::patch`]).
 //!
 //! # Invariants
 //!
-//! - H1  A node is pushed before the word that replaces its version is published, and not at all where the
-//!   version stays the same: a snapshot that may see the old one has no use for the new.
+//! - H1  A node is pushed before the word that replaces its version is published; of a record, before any of its words is
+//!   overwritten. For a variable, not at all where the version stays the same: a snapshot that may see the old one has no use for
+//!   the new. For a record always (Q3).
 //! - H2  A node is retired once, by the committer that made it, after publication. So the head of the chain and
 //!   every `prev` may dangle for whoever pins later. That is sound by H3.
 //! - H3  Only a tracked snapshot follows the chain, and only from a word with version > s, to the first node

@@ -16,7 +16,8 @@
 //! | version <= s, locked | wait: the owner's version may be <= s ([`crate::undecided`] if it takes long) | wait |
 //! | version > s, locked or not | follow `prev` to the first version <= s | follow history to the first version <= s |
 //!
-//! Words of a record are inline values that share a lock and a history. They are read one by one: all are of the same moment anyway.
+//! Words of a record are inline values that share a lock and a history. Where one look at all of them will not do they are read one by
+//! one: all are of the same moment anyway.
 //!
 //! # Why it is right
 //!
