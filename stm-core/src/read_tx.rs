@@ -33,12 +33,26 @@ pub trait ReadTx: sealed::Access {
     /// What [`TVar::read_ref`](crate::TVar::read_ref) gives: valid to the end of the attempt.
     type Ref<T: 'static>: Deref<Target = T>;
 
+    /// As [`Tx::attempt`]: more than 1 if the transaction was thrown away before. A snapshot never is.
+    ///
+    /// ```
+    /// use stm_core::{ReadTx, snapshot};
+    ///
+    /// assert_eq!(snapshot(|s| Ok(s.attempt())), 1);
+    /// ```
+    fn attempt(&self) -> u32;
+
     #[doc(hidden)]
     fn make_ref<T: 'static>(raw: sealed::RawRef<T>) -> Self::Ref<T>;
 }
 
 impl<'t> ReadTx for Tx<'t> {
     type Ref<T: 'static> = Ref<'t, T>;
+
+    #[inline(always)]
+    fn attempt(&self) -> u32 {
+        self.call.attempt
+    }
 
     #[inline(always)]
     fn make_ref<T: 'static>(raw: sealed::RawRef<T>) -> Ref<'t, T> {
@@ -48,6 +62,11 @@ impl<'t> ReadTx for Tx<'t> {
 
 impl<'t> ReadTx for Snapshot<'t> {
     type Ref<T: 'static> = Ref<'t, T>;
+
+    #[inline(always)]
+    fn attempt(&self) -> u32 {
+        1
+    }
 
     #[inline(always)]
     fn make_ref<T: 'static>(raw: sealed::RawRef<T>) -> Ref<'t, T> {

@@ -145,7 +145,14 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     /// Where it starts is a hint: too deep costs looks at what is not born, not deep enough a read of a wrong bucket.
     #[inline(always)]
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
-        let mut number = low_bits(hash, self.start());
+        // Who was thrown away before shall rest on no other bucket than its own: from the greatest number of all, the first that is
+        // born is that one, and what is looked at before was never written.
+        let start = if tx.attempt() == 1 {
+            self.start()
+        } else {
+            MAX_BITS
+        };
+        let mut number = low_bits(hash, start);
         loop {
             let Some((depth, house)) = self.look_at(tx, number)? else {
                 number = without_highest_bit(number);
