@@ -62,7 +62,8 @@
 //! nodes, at one and a half, and one in 1000. Where buckets are filed, one look-up in four to nine looks at a second
 //! record, depending on how near the number of buckets is to a power of two: 28 % of them do among 100 000 keys, 16 % on
 //! average over all sizes from 20 000 to 320 000. In nearly half of these cases the other record is a bucket of other keys, whose
-//! writers are in the way then. (Counted in a simulation with random hashes.) A bucket that was filed and is apart now costs
+//! writers are in the way then; but a transaction that was thrown away before begins its look-ups where they meet no bucket but
+//! their own. (Counted in a simulation with random hashes.) A bucket that was filed and is apart now costs
 //! a look at its record besides, and whoever adds a key to it writes that, too.
 //!
 //! Keys whose 64-bit hashes are equal share a bucket, whose operations then take time in proportion to their number. The
