@@ -596,9 +596,9 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
 fn publish_record(write: &Write, patch: *mut NodeHeader, version: Time) {
     let replaced = write.replaced;
     let word = replaced.successor(version);
-    record::publishes(write, replaced, word);
     // SAFETY: Q1, and the lock is ours; `retire_one` retires it.
     unsafe { patch::apply_and_save(patch, write.block, replaced.version()) };
+    record::publishes(write, replaced, word);
     write.block.get().word().publish(word);
 }
 
