@@ -30,6 +30,9 @@ use crate::prefetch;
 use crate::record::Serial;
 use crate::sync::{AtomicU64, AtomicUsize};
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// What the array has but once. Aligned to a cache line, so that records which fill lines do not straddle them.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -143,9 +146,7 @@ impl<const N: usize> Array<N> {
         // SAFETY: A1, A2; the rest is the caller's promise.
         unsafe { Pinned::record(self.head.byte_add(Record::<N>::distance(index)).cast()) }
     }
-}
 
-impl<const N: usize> Array<N> {
     /// Asks the processor for all cache lines of a record, if there is one of that index. A hint.
     #[inline(always)]
     pub(crate) fn prefetch(&self, index: usize) {
@@ -159,9 +160,6 @@ impl<const N: usize> Array<N> {
         }
     }
 }
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 impl<const N: usize> Clone for Array<N> {
     fn clone(&self) -> Self {

@@ -578,7 +578,7 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
     let mut saved = made.len() as u64;
     for write in writes.iter().filter(|_| !mutant!("X5")) {
         match write.pending.view() {
-            PendingView::Node(patch, _) if write.replaced.is_inline() => {
+            PendingView::Node(patch, _) if is_saved_record(write, version) => {
                 publish_record(write, patch, version);
                 saved += 1;
             }
@@ -590,6 +590,11 @@ fn publish_with_history(pin: &Pin, writes: &[Write], version: Time) {
         // SAFETY: H2; snapshots that may walk to it pinned before.
         unsafe { pin.retire(move || history::free(node)) };
     }
+}
+
+/// Whether it is a record, all of which are saved (Q3).
+fn is_saved_record(write: &Write, version: Time) -> bool {
+    write.replaced.is_inline() && !(mutant!("X5e") && write.replaced.version() == version)
 }
 
 /// Steps 5 and 6 of a record.

@@ -238,10 +238,15 @@ pub(crate) unsafe fn apply_and_save(node: *mut NodeHeader, record: Pinned, versi
         }
         (*patch).saved = true;
         boxed::prepare(node, version, record.get().history_head().cast());
-        // H1: before anything of it is overwritten.
-        record.get().set_history_head(node.cast());
+        // H1: before anything of it is overwritten; see `saved_at`.
+        if !mutant!("X5c") {
+            record.get().set_history_head(node.cast());
+        }
         for (at, index) in indices((*patch).written).enumerate() {
             record.store_bits(Field::of_record(index), newer[at]);
+        }
+        if mutant!("X5c") {
+            record.get().set_history_head(node.cast());
         }
     }
 }
@@ -258,14 +263,18 @@ pub(crate) unsafe fn is_saved(node: *mut NodeHeader) -> bool {
 
 /// What the word of `record` with this index was as of `as_of`, and the version of the record then.
 ///
-/// The word is loaded before the chain is: who overwrites it has put a node there before (H1).
+/// The word is loaded before the head of the chain. Whoever overwrites it has made a node that undoes it the head before (H1), both by
+/// Release stores; so the Acquire load of a new value (`Pinned::load_bits`, pairs with `store_bits`) brings the node along, and the head
+/// that is loaded after it is that one or a newer one. An old value needs no undoing, and a node that has it too says the same.
 ///
 /// # Safety
 ///
 /// H3, for a record that has such a word.
 pub(crate) unsafe fn saved_at(record: Pinned, index: usize, as_of: Time) -> (Time, u64) {
+    let early = mutant!("X5d").then(|| record.get().history_head());
     let mut word = record.load_bits(Field::of_record(index));
-    let mut node: *mut NodeHeader = record.get().history_head().cast();
+    let head = early.unwrap_or_else(|| record.get().history_head());
+    let mut node: *mut NodeHeader = head.cast();
     // SAFETY: H3, every node up to and including the one that ends the walk is alive and published.
     unsafe {
         loop {

@@ -21,7 +21,7 @@ mod imp {
         // Not by the intrinsic, which is a prefetch for reading unless the build asks for newer processors.
         // SAFETY: as in `for_read`; where a processor does not know this one, its encoding is that of no operation.
         unsafe {
-            asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+            asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, nomem));
         }
     }
 }

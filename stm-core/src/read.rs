@@ -87,6 +87,21 @@ pub(crate) fn sample<'t>(block: Pinned, field: Field, hint: FormHint) -> Sample<
     }
 }
 
+/// As [`sample`], of the words of a record from `first` on; `None` if that is busy.
+#[inline(always)]
+pub(crate) fn sample_words<const M: usize>(
+    record: Pinned,
+    first: usize,
+) -> Option<(Look, [u64; M])> {
+    let look = record.look();
+    if look.word().is_locked() {
+        return None;
+    }
+    let words = std::array::from_fn(|at| record.load_bits(Field::of_record(first + at)));
+    let whole = mutant!("M10b") || record.get().word().sample_again() == look.word();
+    whole.then_some((look, words))
+}
+
 /// As [`sample`], with endless patience: for single reads outside of transactions.
 ///
 /// A locked word is waited for, also in the boxed form, where the old value could be had: the owner may have
@@ -128,8 +143,8 @@ impl<'t> Tx<'t> {
         self.see_words_otherwise(record, first)
     }
 
-    /// As [`sample`], and then rests on it; `None` if either takes more than a moment. All are as they were published; `are_given` says
-    /// which of them go to the body.
+    /// Samples, and rests on it; `None` if either takes more than a moment. All are as they were published; `are_given` says which of
+    /// them go to the body.
     #[inline(always)]
     fn see_words_at_once<const M: usize>(
         &mut self,
@@ -137,18 +152,13 @@ impl<'t> Tx<'t> {
         first: usize,
         are_given: impl Fn(usize) -> bool,
     ) -> Option<[u64; M]> {
-        let look = record.look();
-        if look.word().is_locked() {
-            return None;
-        }
-        let field = |at| Field::of_record(first + at);
-        let words = std::array::from_fn(|at| record.load_bits(field(at)));
-        let whole = mutant!("M10b") || record.get().word().sample_again() == look.word();
-        if !whole || !self.may_rest_on(record, look, FormHint::Inline) {
+        let (look, words) = sample_words(record, first)?;
+        if !self.may_rest_on(record, look, FormHint::Inline) {
             return None;
         }
         for (at, &bits) in words.iter().enumerate().filter(|&(at, _)| are_given(at)) {
-            record::read(record, field(at), look.word(), Seen::Bits(bits));
+            let field = Field::of_record(first + at);
+            record::read(record, field, look.word(), Seen::Bits(bits));
         }
         Some(words)
     }

@@ -52,6 +52,7 @@ use crate::diagnostics::origin::Origin;
 use crate::history;
 use crate::log::Read;
 use crate::mutant::{mutant, total_order};
+use crate::read;
 use crate::reclaim::Pin;
 use crate::record;
 use crate::tx::{Mode, Tx};
@@ -174,17 +175,15 @@ impl Snapshot<'_> {
     /// Words of a record: by one look if it is not newer than the snapshot, else one after the other, each as of that moment.
     pub(crate) fn see_words<const M: usize>(&mut self, record: Pinned, first: usize) -> [u64; M] {
         let field = |at| Field::of_record(first + at);
-        let look = record.look();
-        if look.version() <= self.time && !look.word().is_locked() {
-            let words: [u64; M] = std::array::from_fn(|at| record.load_bits(field(at)));
-            if mutant!("M10b") || record.get().word().sample_again().same_value(look.word()) {
+        match read::sample_words(record, first) {
+            Some((look, words)) if look.version() <= self.time => {
                 for (at, &bits) in words.iter().enumerate() {
                     record::read(record, field(at), look.word(), Seen::Bits(bits));
                 }
-                return words;
+                words
             }
+            _ => std::array::from_fn(|at| self.see(record, field(at)).bits()),
         }
-        std::array::from_fn(|at| self.see(record, field(at)).bits())
     }
 }
 

@@ -314,7 +314,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
         if self.is_inline() {
             let mut value = self.read(tx)?;
             let result = tx.shielded(|_| f(&mut value));
-            self.write(tx, value)?;
+            let pending = self.pending(value);
+            tx.stage(block, pending)?;
             return Ok(result);
         }
         let node = match tx.log.writes.changeable_node(block) {
@@ -353,12 +354,14 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
+        let block = self.pinned_by(tx);
+        block.prefetch_for_write();
         // Buried while the read may fail or unwind: dropped here, its `Drop` might run a transaction inside this one.
         let pending = self.pending(value);
         tx.log.writes.bury(pending);
         let old = self.read(tx)?;
         tx.log.writes.exhume(pending);
-        tx.stage(self.pinned_by(tx), pending)?;
+        tx.stage(block, pending)?;
         Ok(old)
     }
 

@@ -104,6 +104,21 @@ fn a_snapshot_has_words_of_one_of_two_commits() {
     });
 }
 
+/// The second commit overwrites a word that the first has left alone, while the snapshot, which is older than both, looks for it.
+#[test]
+fn a_snapshot_undoes_commits_to_different_words() {
+    explore(2, || {
+        let pair = Pair::new();
+        let writer = thread::spawn(move || {
+            pair.write_word(0, 1);
+            pair.write_word(1, 2);
+        });
+        let words = snapshot(|s| Ok((pair.read_word(s, 0)?, pair.read_word(s, 1)?)));
+        assert!([(0, 0), (1, 0), (1, 2)].contains(&words), "{words:?}");
+        writer.join().unwrap();
+    });
+}
+
 /// What it has not written itself is of one commit, too: it starts over if that changes.
 #[test]
 fn a_body_adds_to_words_of_one_commit() {

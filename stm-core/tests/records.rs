@@ -315,6 +315,24 @@ fn a_snapshot_between_two_commits_to_one_record() {
     });
 }
 
+/// Q3: the clock stands still between them, so all but the first replace a record of their own version.
+#[test]
+fn a_snapshot_undoes_commits_of_one_version() {
+    watched("a_snapshot_undoes_commits_of_one_version", || {
+        let records = TRecords::<3>::new(1);
+        for n in 1..50 {
+            snapshot(|s| {
+                elsewhere(|| {
+                    (0..3).for_each(|word| atomically(|tx| records.write_word(tx, 0, word, n)))
+                });
+                assert_eq!(records.read(s, 0)?, [n - 1; 3]);
+                Ok(())
+            });
+            assert_eq!(snapshot(|s| records.read(s, 0)), [n; 3]);
+        }
+    });
+}
+
 #[test]
 fn a_wait_ends_when_any_word_is_written() {
     watched_alone("a_wait_ends_when_any_word_is_written", || {

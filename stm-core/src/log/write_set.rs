@@ -248,13 +248,10 @@ impl WriteSet {
         }
         for (index, value) in values {
             // SAFETY: as above, and Q2: no `Ref` is ever given to a patch.
-            unsafe {
-                if patch::set(pending.plain_node(), index, value) == Set::Full {
-                    pending = patch::with_room::<N>(pending.plain_node());
-                    self.stage_again(record, pending, last_read);
-                    let set = patch::set(pending.plain_node(), index, value);
-                    debug_assert_eq!(set, Set::Done);
-                }
+            while unsafe { patch::set(pending.plain_node(), index, value) } == Set::Full {
+                // SAFETY: as above.
+                pending = unsafe { patch::with_room::<N>(pending.plain_node()) };
+                self.stage_again(record, pending, last_read);
             }
         }
     }
