@@ -19,9 +19,10 @@ mod imp {
     #[inline(always)]
     pub(crate) fn for_write(place: *const u8) {
         // Not by the intrinsic, which is a prefetch for reading unless the build asks for newer processors.
+        // An address and not a pointer: nothing is read or written through it, which is what `nomem` tells the compiler.
         // SAFETY: as in `for_read`; where a processor does not know this one, its encoding is that of no operation.
         unsafe {
-            asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, nomem));
+            asm!("prefetchw [{}]", in(reg) place.addr(), options(nostack, preserves_flags, nomem));
         }
     }
 }
