@@ -28,7 +28,7 @@
 //!
 //! | | [`Tally::add`], same cell | [`Tally::add`], another cell | [`Tally::sum`] | [`Tally::estimate`] |
 //! |---|---|---|---|---|
-//! | [`Tally::add`]: one variable read and written | yes | no | yes | no |
+//! | [`Tally::add`]: one variable added to | no | no | yes | no |
 //! | [`Tally::sum`]: [`CELLS`] variables read | yes | yes | no | no |
 //! | [`Tally::estimate`]: the cells that exist, looked at | no | no | no | no |
 //!
@@ -58,8 +58,7 @@ impl Tally {
 
     /// Adds `n`, which may be negative.
     pub(crate) fn add(&self, tx: &mut Tx<'_>, n: i64) -> Stm<()> {
-        self.cell(number_of_this_thread() % CELLS)
-            .modify(tx, |sum| sum.wrapping_add(n))
+        self.cell(number_of_this_thread() % CELLS).add(tx, n)
     }
 
     /// The exact sum. Conflicts with every [`Tally::add`].

@@ -14,7 +14,7 @@
 //!
 //! A record is an inline variable with more than one word beside its lock: 5 saves those that were written, in the patch that they were
 //! pending in, 6 stores them and then the one word that publishes and unlocks, and 7 frees or retires the patch. Nothing below depends on
-//! how many there are.
+//! how many there are. A summand is a function of which nothing can fail, so it is left to 6: what it is added to is what its lock keeps.
 //!
 //! # Why it is right
 //!
@@ -57,7 +57,7 @@ use crate::contention::{Limit, Patience, Waiting};
 use crate::context;
 use crate::history::{self, HistoryNode};
 use crate::limbo;
-use crate::log::{Log, Read, Write, WriteSet};
+use crate::log::{Commuted, Log, Read, Write, WriteSet};
 use crate::mutant::{self, caught, mutant};
 use crate::patch;
 use crate::priority;
@@ -647,10 +647,18 @@ fn publish_one(write: &Write, replaced: Word, version: Time) {
     block.get().word().publish(word);
 }
 
-/// Puts the pending value, or what is pending of a record, in its place. We own the lock.
+/// Puts the pending value, or what is pending of a record, in its place, or adds it to what is there. We own the lock.
 #[inline(always)]
 fn store_inline(write: &Write) {
     match write.pending.view() {
+        PendingView::Bits(summand) if write.commuted == Commuted::Summand => {
+            let newest = match mutant!("X11") {
+                true => 0,
+                false => write.block.own_bits(Field::VALUE),
+            };
+            let sum = newest.wrapping_add(summand);
+            write.block.store_bits(Field::VALUE, sum);
+        }
         PendingView::Bits(bits) => write.block.store_bits(Field::VALUE, bits),
         // SAFETY: Q1, and the lock is ours.
         PendingView::Node(patch, _) => unsafe { patch::apply(patch, write.block) },

@@ -25,7 +25,7 @@ use crate::tx::Tx;
 use crate::wait::{Reason, Registration, Waiter};
 
 /// Attempts after which a poll lets other tasks of the executor run.
-const ATTEMPTS_PER_POLL: u32 = 16;
+const ATTEMPTS_PER_POLL: u32 = if cfg!(stm_stress) { 4 } else { 16 };
 
 /// The future of [`atomically_async`].
 #[must_use = "futures do nothing unless polled"]

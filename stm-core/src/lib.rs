@@ -118,6 +118,7 @@ mod shield;
 mod sight;
 #[allow(unsafe_code)]
 mod snapshot;
+mod sum;
 #[allow(clippy::disallowed_types, reason = "this is where they come from")]
 mod sync;
 mod timer;

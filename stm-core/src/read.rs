@@ -247,9 +247,12 @@ impl<'t> Tx<'t> {
             Mode::Decided => self.refuse_when_decided(),
             Mode::Snapshot => self.see_as_of(block, field),
             Mode::Update => match self.log.writes.find(block) {
-                Some(at) => match Seen::pending_field(self.log.writes.pending(at), field) {
-                    Some(seen) => Ok(seen),
-                    None => self.see_published(block, field),
+                Some(at) => match self.log.writes.summand(at) {
+                    None => match Seen::pending_field(self.log.writes.pending(at), field) {
+                        Some(seen) => Ok(seen),
+                        None => self.see_published(block, field),
+                    },
+                    Some(summand) => self.see_after_summand(block, summand),
                 },
                 None if self.log.commutes.touches(block) => self.see_after_commute(block),
                 None => self.see_published(block, field),
@@ -270,6 +273,13 @@ impl<'t> Tx<'t> {
         let made = made.expect("asked only where there are some");
         self.stage(block, made)?;
         Ok(Seen::pending(&made))
+    }
+
+    /// A read of what is to be added to. If it still holds at commit, this is the sum that is published.
+    #[cold]
+    fn see_after_summand(&mut self, block: Pinned, summand: u64) -> Result<Seen<'t>, Control> {
+        let published = self.see_published(block, Field::VALUE)?.bits();
+        Ok(Seen::Bits(published.wrapping_add(summand)))
     }
 
     fn see_published(&mut self, block: Pinned, field: Field) -> Result<Seen<'t>, Control> {

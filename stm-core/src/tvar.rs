@@ -627,7 +627,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     }
 
     #[inline(always)]
-    fn pinned_by(&self, _tx: &Tx<'_>) -> Pinned {
+    pub(crate) fn pinned_by(&self, _tx: &Tx<'_>) -> Pinned {
         // SAFETY: a transaction exists, so this thread is pinned to its end.
         unsafe { self.handle.pinned() }
     }

@@ -28,7 +28,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::block::Pinned;
+use crate::block::{FormHint, Pinned};
 use crate::boxed::Pending;
 use crate::call::{Call, Caller, Start};
 use crate::cause::{Cause, Control, Kind};
@@ -254,6 +254,37 @@ impl<'t> Tx<'t> {
             return Ok(());
         }
         self.refuse(pending)
+    }
+
+    /// Has the commit add to a variable that is a word. Not a read.
+    #[inline(always)]
+    pub(crate) fn stage_summand(&mut self, block: Pinned, summand: u64) -> Result<(), Control> {
+        block.prefetch_for_write();
+        if !self.log.writes.may_contain(block) {
+            self.log.writes.stage_first_summand(block, summand);
+            return Ok(());
+        }
+        self.stage_summand_otherwise(block, summand)
+    }
+
+    /// The same where the variable may have an entry, or functions: then it is added to what they give.
+    #[inline(never)]
+    fn stage_summand_otherwise(&mut self, block: Pinned, summand: u64) -> Result<(), Control> {
+        self.check_writable()?;
+        let writes = &mut self.log.writes;
+        let at = writes.find(block);
+        if let Some(at) = at
+            && let Some(before) = writes.summand(at)
+        {
+            writes.change_summand(at, before.wrapping_add(summand));
+            return Ok(());
+        }
+        if at.is_none() && !self.log.commutes.touches(block) {
+            self.log.writes.stage_first_summand(block, summand);
+            return Ok(());
+        }
+        let bits = self.see(block, FormHint::Inline)?.bits();
+        self.stage(block, Pending::bits(bits.wrapping_add(summand)))
     }
 
     /// Makes `values` pending for the words of a record that they are for.

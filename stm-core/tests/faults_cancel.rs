@@ -60,6 +60,8 @@ impl Places {
 #[test]
 fn a_task_dropped_after_any_poll_has_done_what_it_awaited_and_no_more() {
     const LEGS: usize = 5;
+    /// Attempts of one poll.
+    const MANY: u32 = if cfg!(stm_stress) { 4 } else { 16 };
 
     /// One leg in each of the ways to run a transaction as a task.
     async fn errand(places: &Places) {
@@ -78,7 +80,7 @@ fn a_task_dropped_after_any_poll_has_done_what_it_awaited_and_no_more() {
                     // A conflict in each attempt, until the poll gives way.
                     let body = |tx: &mut Tx<'_>| {
                         carry(tx)?;
-                        if tx.attempt() <= 16 {
+                        if tx.attempt() <= MANY {
                             elsewhere(|| places.gate.store(leg + 1));
                         }
                         Ok(())

@@ -99,6 +99,24 @@ fn no_commuted_boxed_increment_is_lost() {
     no_commuted_increment_is_lost::<loom_common::Boxed>();
 }
 
+/// What is added is added to what the lock has found.
+#[test]
+fn no_summand_is_lost() {
+    explore(3, || {
+        let (x, y) = pair::<u64, u64>();
+        let add_to = |first: Var<u64>, second: Var<u64>| {
+            atomically(|tx| {
+                first.add(tx, 1)?;
+                second.add(tx, 1)
+            });
+        };
+        let other = thread::spawn(move || add_to(x, y));
+        add_to(y, x);
+        other.join().unwrap();
+        assert_eq!((x.load(), y.load()), (2, 2));
+    });
+}
+
 fn a_swap_gives_what_it_replaced<T: Value>() {
     explore(3, || {
         let x = Var::<T>::new();

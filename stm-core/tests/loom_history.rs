@@ -16,7 +16,7 @@ mod loom_common;
 
 use loom::thread;
 use loom_common::{Var, explore, pair, tick, write_both};
-use stm_core::snapshot;
+use stm_core::{atomically, snapshot};
 
 /// The snapshot reads x twice; both must be of its moment, however often x is written in between.
 fn reads_agree(x: Var<u64>) -> u64 {
@@ -42,6 +42,26 @@ fn two_variables_are_found_as_of_one_moment() {
     explore(2, || {
         let (x, y) = pair::<u64, u64>();
         let writer = thread::spawn(move || write_both(x, y, 1));
+        snapshot(|s| {
+            let first = x.read_as_of(s)?;
+            assert_eq!(first, y.read_as_of(s)?);
+            assert_eq!(first, x.read_as_of(s)?);
+            Ok(())
+        });
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn two_sums_are_found_as_of_one_moment() {
+    explore(2, || {
+        let (x, y) = pair::<u64, u64>();
+        let writer = thread::spawn(move || {
+            atomically(|tx| {
+                x.add(tx, 1)?;
+                y.add(tx, 1)
+            });
+        });
         snapshot(|s| {
             let first = x.read_as_of(s)?;
             assert_eq!(first, y.read_as_of(s)?);

@@ -116,7 +116,7 @@ impl<'t> Body<'_, 't> {
         }
         let (var, living) = (&self.vars[at], self.living);
         let now = self.model.values[at];
-        let next = match self.rng.below(13) {
+        let next = match self.rng.below(15) {
             0 => {
                 let seen = match var {
                     Var::Boxed(x) => x.read(tx)?.n(),
@@ -184,6 +184,13 @@ impl<'t> Body<'_, 't> {
             }
             11 if depth > 0 => return self.nested(tx, depth - 1),
             12 if depth > 0 => return self.alternatives(tx, depth - 1),
+            13 | 14 => match var {
+                Var::Boxed(_) => now,
+                Var::Inline(x) => {
+                    x.add(tx, k)?;
+                    now + k
+                }
+            },
             _ => now,
         };
         self.model.values[at] = next;

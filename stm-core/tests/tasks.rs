@@ -392,8 +392,8 @@ fn poll_gives_way() {
     /// and let other tasks of its executor run.
     fn within_bounds(waits: bool) {
         // The last few as holder of the token: the writer, for whom the body waits, is stopped until the lease runs out.
-        const MANY: usize = 20;
-        const AT_MOST: usize = 16;
+        const MANY: usize = AT_MOST + 3;
+        const AT_MOST: usize = if cfg!(stm_stress) { 4 } else { 16 };
         let (read, written) = (TVar::new(0), TVar::new(0));
         let attempts = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -429,7 +429,7 @@ fn poll_gives_way() {
             }
             drop(task);
             drop(ask);
-            assert!(polls >= MANY / AT_MOST, "{polls} polls, waiting: {waits}");
+            assert!(polls > 0, "all in one poll, waiting: {waits}");
         });
         assert_eq!((written.load(), attempts.into_inner()), (MANY, MANY));
     }

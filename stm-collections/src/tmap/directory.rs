@@ -22,8 +22,13 @@
 //!  Leaf [1024] │■│·│ ..│■│──▶ records of 64 numbers, side by side    made when the first of them is to be filed
 //!              ├─┼─┼─┬─┼─┼─┬─┬───┬─┐
 //!              │·│■│·│·│■│·│·│ ..│·│──▶ TVar                         of a number that was written otherwise
-//!              └─┴─┴─┴─┴─┴─┴─┴───┴─┘
+//!              ├─┼─┼─┼─┼─┼─┼─┼───┼─┤
+//!              │0│1│0│0│1│1│0│1│ ..│0│  a bit for each number: it has been used
+//!              └─┴─┴─┴─┴─┴─┴─┴─┴───┴─┘
 //! ```
+//!
+//! The bits are there because look-ups try numbers that may not have come to anything. Places and records are in lines of the cache that
+//! nobody else looks at; the bits of 512 numbers are in one.
 //!
 //! # Invariants
 //!
@@ -33,6 +38,13 @@
 //!   together with it, finds the place set.
 //! - D3  The same of records: 64 of them are made at once and for all, unborn, before any of them is written. A transaction
 //!   that made some and was thrown away leaves them unborn, which means the same as none.
+//! - D4  A bit is set for ever, and before the bucket of its number is written.
+//!
+//! # Memory ordering
+//!
+//! The bits are Relaxed. Who misses one comes to a bucket that covers the number or did, which sends it on (H1 of the module `table`). And
+//! who sees a commit misses no bit of what it wrote: its writer has set the bit, or seen it set, before a Release store of the
+//! engine, and the other looks at it after the Acquire load of what was stored; by coherence it finds nothing older.
 //!
 //! # Cost
 //!
@@ -40,7 +52,7 @@
 //! records.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use stm_core::TVar;
 
@@ -65,6 +77,45 @@ const FORK: usize = 1 << FORK_BITS;
 
 type Place<T> = OnceLock<TVar<T>>;
 
+/// Whether a number had been used before.
+#[must_use]
+#[derive(PartialEq, Eq)]
+enum Used {
+    Before,
+    ForTheFirstTime,
+}
+
+const BITS: usize = u64::BITS as usize;
+
+/// A bit for each of `64 * WORDS` numbers (D4).
+struct Bits<const WORDS: usize>([AtomicU64; WORDS]);
+
+impl<const WORDS: usize> Bits<WORDS> {
+    const fn none() -> Self {
+        Self([const { AtomicU64::new(0) }; WORDS])
+    }
+
+    #[inline(always)]
+    fn contains(&self, number: u32) -> bool {
+        let word = &self.0[number as usize / BITS % WORDS];
+        // Relaxed: see the module.
+        word.load(Ordering::Relaxed) >> (number as usize % BITS) & 1 != 0
+    }
+
+    fn insert(&self, number: u32) -> Used {
+        if self.contains(number) {
+            return Used::Before;
+        }
+        let word = &self.0[number as usize / BITS % WORDS];
+        let bit = 1 << (number as usize % BITS);
+        // Relaxed: see the module.
+        match word.fetch_or(bit, Ordering::Relaxed) & bit {
+            0 => Used::ForTheFirstTime,
+            _ => Used::Before,
+        }
+    }
+}
+
 /// What finds and makes places by number.
 trait Tree: Default {
     type Item;
@@ -76,9 +127,14 @@ trait Tree: Default {
 
     fn find_ledger(&self, number: u32) -> Option<Ledger<'_>>;
     fn ledger(&self, number: u32) -> Ledger<'_>;
+
+    fn is_used(&self, number: u32) -> bool;
+    fn use_number(&self, number: u32) -> Used;
 }
 
 struct Leaf<T, const N: usize = FORK> {
+    /// As many as the largest leaf needs.
+    used: Bits<{ FORK / BITS }>,
     /// Of [`GROUP`] numbers each. Made when the first of them is to be filed. As many as the largest leaf needs.
     ledgers: [OnceLock<Ledgers>; FORK / GROUP],
     places: [Place<T>; N],
@@ -87,6 +143,7 @@ struct Leaf<T, const N: usize = FORK> {
 impl<T, const N: usize> Default for Leaf<T, N> {
     fn default() -> Self {
         Self {
+            used: Bits::none(),
             ledgers: [const { OnceLock::new() }; FORK / GROUP],
             places: [const { OnceLock::new() }; N],
         }
@@ -118,6 +175,15 @@ impl<T, const N: usize> Tree for Leaf<T, N> {
         let ledgers = group.get_or_init(|| Ledgers::new(GROUP));
         let index = number as usize % GROUP;
         Ledger { ledgers, index }
+    }
+
+    #[inline(always)]
+    fn is_used(&self, number: u32) -> bool {
+        self.used.contains(number)
+    }
+
+    fn use_number(&self, number: u32) -> Used {
+        self.used.insert(number)
     }
 }
 
@@ -154,6 +220,17 @@ impl<B: Tree> Tree for Fork<B> {
         let branch = self.0[(number >> B::BITS) as usize % FORK].get_or_init(Box::default);
         branch.ledger(number)
     }
+
+    #[inline(always)]
+    fn is_used(&self, number: u32) -> bool {
+        let branch = self.0[(number >> B::BITS) as usize % FORK].get();
+        branch.is_some_and(|branch| branch.is_used(number))
+    }
+
+    fn use_number(&self, number: u32) -> Used {
+        let branch = self.0[(number >> B::BITS) as usize % FORK].get_or_init(Box::default);
+        branch.use_number(number)
+    }
 }
 
 type Fork20<T> = Fork<Leaf<T>>;
@@ -162,11 +239,12 @@ type Fork30<T> = Fork<Fork20<T>>;
 /// Variables and records by number. See the module.
 pub(super) struct Directory<T> {
     near: [Place<T>; NEAR as usize],
+    near_used: Bits<1>,
     to_6: OnceLock<Box<Leaf<T, SMALL_LEAF>>>,
     to_10: OnceLock<Box<Leaf<T>>>,
     to_20: OnceLock<Box<Fork20<T>>>,
     to_30: OnceLock<Box<Fork30<T>>>,
-    /// Places set among the multiples of [`SAMPLE`].
+    /// Numbers used among the multiples of [`SAMPLE`].
     sampled: AtomicU32,
 }
 
@@ -175,13 +253,61 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
     pub(super) fn new(first: T) -> Self {
         let near = [const { OnceLock::new() }; NEAR as usize];
         near[0].get_or_init(|| TVar::new(first));
+        let near_used = Bits::none();
+        let _first = near_used.insert(0);
         Self {
             near,
+            near_used,
             to_6: OnceLock::new(),
             to_10: OnceLock::new(),
             to_20: OnceLock::new(),
             to_30: OnceLock::new(),
             sampled: AtomicU32::new(1),
+        }
+    }
+
+    /// The first of these numbers that has been used: `number`, the one without its highest bit, without the highest two, and so on
+    /// to 0. What is between was never written, as far as this thread can know (D4).
+    #[inline(always)]
+    pub(super) fn longest_used(&self, mut number: u32) -> u32 {
+        while !self.is_used(number) {
+            number = without_highest_bit(number);
+        }
+        number
+    }
+
+    /// The first of them that comes after `number`, which is not 0.
+    pub(super) fn shorter_used(&self, number: u32) -> u32 {
+        self.longest_used(without_highest_bit(number))
+    }
+
+    #[inline(always)]
+    fn is_used(&self, number: u32) -> bool {
+        fn in_tree<B: Tree>(tree: &OnceLock<Box<B>>, number: u32) -> bool {
+            tree.get().is_some_and(|tree| tree.is_used(number))
+        }
+        match number {
+            ..NEAR => self.near_used.contains(number),
+            _ if number < (1 << 6) => in_tree(&self.to_6, number),
+            _ if number < (1 << 10) => in_tree(&self.to_10, number),
+            _ if number < (1 << 20) => in_tree(&self.to_20, number),
+            _ => in_tree(&self.to_30, number),
+        }
+    }
+
+    /// Somebody is about to write the bucket of this number.
+    fn use_number(&self, number: u32) {
+        debug_assert!(number >> MAX_BITS == 0, "{number} is out of range");
+        let used = match number {
+            ..NEAR => self.near_used.insert(number),
+            _ if number < (1 << 6) => self.to_6.get_or_init(Box::default).use_number(number),
+            _ if number < (1 << 10) => self.to_10.get_or_init(Box::default).use_number(number),
+            _ if number < (1 << 20) => self.to_20.get_or_init(Box::default).use_number(number),
+            _ => self.to_30.get_or_init(Box::default).use_number(number),
+        };
+        if used == Used::ForTheFirstTime && number.is_multiple_of(SAMPLE) {
+            // Relaxed: a count for hints.
+            self.sampled.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -208,27 +334,22 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
         }
     }
 
-    /// The record of `number`, made if need be; `None` if there is none for such small numbers.
+    /// The record of `number`, which is about to be written, made if need be; `None` if there is none for such small numbers.
     pub(super) fn ledger(&self, number: u32) -> Option<Ledger<'_>> {
+        if number < FIRST_FILED {
+            return None;
+        }
+        self.use_number(number);
         match number {
-            ..FIRST_FILED => None,
             _ if number < (1 << 10) => Some(self.to_10.get_or_init(Box::default).ledger(number)),
             _ if number < (1 << 20) => Some(self.to_20.get_or_init(Box::default).ledger(number)),
             _ => Some(self.to_30.get_or_init(Box::default).ledger(number)),
         }
     }
 
-    /// Counts a bucket that is filed under `number`.
-    pub(super) fn count_filed(&self, number: u32) {
-        // The count is of places.
-        if number.is_multiple_of(SAMPLE) {
-            self.find_or_make(number);
-        }
-    }
-
-    /// The variable of `number`, made if need be.
+    /// The variable of `number`, which is about to be written, made if need be.
     pub(super) fn find_or_make(&self, number: u32) -> &TVar<T> {
-        debug_assert!(number >> MAX_BITS == 0, "{number} is out of range");
+        self.use_number(number);
         let place = match number {
             ..NEAR => &self.near[number as usize],
             _ if number < (1 << 6) => self.to_6.get_or_init(Box::default).place(number),
@@ -236,21 +357,21 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
             _ if number < (1 << 20) => self.to_20.get_or_init(Box::default).place(number),
             _ => self.to_30.get_or_init(Box::default).place(number),
         };
-        place.get_or_init(|| {
-            if number.is_multiple_of(SAMPLE) {
-                // Relaxed: a count for hints.
-                self.sampled.fetch_add(1, Ordering::Relaxed);
-            }
-            TVar::default()
-        })
+        place.get_or_init(TVar::default)
     }
 
-    /// About how many places are set: [`SAMPLE`] for each that was counted, so that growing seldom writes what all lookups read.
+    /// About how many numbers were used: [`SAMPLE`] for each that was counted, so that growing seldom writes what all lookups read.
     #[inline]
     pub(super) fn about(&self) -> u32 {
         // Relaxed: a hint.
         self.sampled.load(Ordering::Relaxed).saturating_mul(SAMPLE)
     }
+}
+
+#[inline(always)]
+const fn without_highest_bit(number: u32) -> u32 {
+    debug_assert!(number != 0, "number 0 has been used from the beginning");
+    number ^ (1 << number.ilog2())
 }
 
 #[cfg(test)]
@@ -319,14 +440,33 @@ mod tests {
         for filed in [false, true] {
             let directory = Directory::new(0_u8);
             for number in (0..10_000).chain(0..10_000) {
-                if filed && directory.ledger(number).is_some() {
-                    directory.count_filed(number);
-                } else {
+                if !(filed && directory.ledger(number).is_some()) {
                     let _made = directory.find_or_make(number);
                 }
             }
             assert_eq!(directory.about(), 10_000);
         }
+    }
+
+    #[test]
+    fn a_number_is_used_once_it_has_a_variable_or_a_record() {
+        for filed in [false, true] {
+            let directory = Directory::new(0_u8);
+            for &number in &EDGES {
+                assert!(!directory.is_used(number), "{number}");
+                if !(filed && directory.ledger(number).is_some()) {
+                    let _made = directory.find_or_make(number);
+                }
+                assert!(directory.is_used(number), "{number}");
+                assert_eq!(directory.longest_used(number), number);
+            }
+            // 66 is 2 with one bit more, and neither has been used.
+            assert_eq!(directory.longest_used(66), 0);
+            assert_eq!(directory.longest_used((1 << 19) | 65), 65);
+            assert_eq!(directory.longest_used((1 << 29) | (1 << 10)), 1 << 10);
+        }
+        assert_eq!(without_highest_bit(0b1_0110), 0b110);
+        assert_eq!(without_highest_bit(1), 0);
     }
 
     #[test]

@@ -99,6 +99,11 @@ impl Header {
         self.0[word] = self.0[word] & !(0xFF << shift) | u64::from(tag) << shift;
     }
 
+    /// The word that has the tag of this place, and its index.
+    fn word_of(self, at: usize) -> (usize, u64) {
+        (at / 8, self.0[at / 8])
+    }
+
     fn is_taken(self, at: usize) -> bool {
         self.0[at / 8] >> (8 * (at % 8)) & 0xFF != 0
     }
@@ -198,10 +203,8 @@ impl Ledger<'_> {
         };
         header.set(at, tag(hash));
         let place = HEADER + 2 * at;
-        let [low, high] = header.0;
         let words = [
-            (0, low),
-            (1, high),
+            header.word_of(at),
             (place, to_word(key)),
             (place + 1, to_word(value)),
         ];
@@ -215,8 +218,16 @@ impl Ledger<'_> {
             .write_word(tx, self.index, word, to_word(value))
     }
 
+    /// Takes the pair out of a place.
+    #[inline(always)]
+    pub(super) fn take(self, tx: &mut Tx<'_>, mut header: Header, at: usize) -> Stm<()> {
+        header.set(at, 0);
+        let (index, word) = header.word_of(at);
+        self.ledgers.write_word(tx, self.index, index, word)
+    }
+
     /// Takes the pairs out of these places.
-    pub(super) fn take(
+    pub(super) fn take_all(
         self,
         tx: &mut Tx<'_>,
         mut header: Header,

@@ -13,8 +13,8 @@
 //! A bucket of depth d and number n covers the hashes whose low d bits are n. Splitting it leaves it, with depth d + 1,
 //! those whose next bit is 0, and gives the others to bucket n + 2^d, which is born by that. To find the bucket of a hash,
 //! one starts at a depth that is about right or rather too large, with the number that so many low bits make, and clears the
-//! highest bit that is set until the bucket is born: it is a parent's parent. If that is deeper than one thought, and covers
-//! others, one goes on with as many bits as it has.
+//! highest bit that is set until the bucket is born: it is a parent's parent. (The directory has a bit for each number that may be,
+//! so one hardly ever looks at another.) If that is deeper than one thought, and covers others, one goes on with as many bits as it has.
 //!
 //! How a bucket keeps its keys, apart, together or filed, is described in `tmap/bucket.rs` and `tmap/ledger.rs`. Whoever finds no
 //! room for a key, or a bucket that is empty, chooses it anew, by the size of the table. A bucket whose keys are together and whose
@@ -127,22 +127,17 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     }
 
     /// Where a lookup starts: among small buckets two bits deeper than they are on average, for a bucket read in vain may be a
-    /// conflict in vain. One bit among buckets of many keys, whose depths differ little. None where they are filed: the place of
-    /// a record that is not born has to be fetched like another, so too deep costs as much as not deep enough.
+    /// conflict in vain. One bit among buckets of many keys, whose depths differ little.
     #[inline]
     pub(super) fn start(&self) -> u32 {
         let buckets = self.directory.about();
-        let deeper = match self.plan {
-            Plan { large, .. } if buckets < large => 2,
-            Plan { files: true, .. } => 0,
-            Plan { .. } => 1,
-        };
+        let deeper = if buckets < self.plan.large { 2 } else { 1 };
         start(buckets, deeper)
     }
 
     /// The bucket that covers `hash` (H1).
     ///
-    /// Where it starts is a hint: too deep costs looks at what is not born, not deep enough a read of a wrong bucket.
+    /// Where it starts is a hint: too deep costs looks at bits, not deep enough a read of a wrong bucket.
     #[inline(always)]
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
         // Who was thrown away before shall rest on no other bucket than its own: from the greatest number of all, the first that is
@@ -152,10 +147,10 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         } else {
             MAX_BITS
         };
-        let mut number = low_bits(hash, start);
+        let mut number = self.directory.longest_used(low_bits(hash, start));
         loop {
             let Some((depth, house)) = self.look_at(tx, number)? else {
-                number = without_highest_bit(number);
+                number = self.directory.shorter_used(number);
                 continue;
             };
             let covering = low_bits(hash, u32::from(depth)); // born, by H1, and found, by D2
@@ -254,7 +249,6 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
             && residents.len() <= PAIRS
             && let Some(ledger) = self.directory.ledger(number)
         {
-            self.directory.count_filed(number);
             let pairs = residents.iter().map(|one| (one.hash(), one.words()));
             ledger.file(tx, depth, pairs)?;
             // F1.
@@ -448,7 +442,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         R: Rooms<K, V> + Clone,
     {
         match &home.house {
-            House::Ledger(ledger, header) => ledger.take(tx, *header, [at])?,
+            House::Ledger(ledger, header) => ledger.take(tx, *header, at)?,
             House::Var(var, _) => var.update(tx, |bucket| {
                 let pairs = bucket.rooms.pairs_mut();
                 let pairs = pairs.expect("the transaction has seen one of them");
@@ -534,7 +528,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
                 let gone: Vec<usize> = gone.map(|(at, _)| at).collect();
                 let count = tally(gone.len());
                 if count > 0 {
-                    ledger.take(tx, *header, gone)?;
+                    ledger.take_all(tx, *header, gone)?;
                 }
                 Ok(count)
             }
@@ -606,12 +600,6 @@ const fn low_bits(hash: u64, bits: u32) -> u32 {
     (hash as u32) & ((1 << bits) - 1)
 }
 
-#[inline]
-const fn without_highest_bit(number: u32) -> u32 {
-    debug_assert!(number != 0, "number 0 is always born");
-    number ^ (1 << number.ilog2())
-}
-
 /// Spreads a hash over all bits: a hasher that is good enough elsewhere may leave the low ones alike.
 ///
 /// A bijection, so no two hashes become one. Source: the finalizer "Mix13" of David Stafford, "Better Bit Mixing - Improving on
@@ -633,8 +621,6 @@ mod tests {
         assert_eq!(low_bits(0b1101_0110, 0), 0);
         assert_eq!(low_bits(0b1101_0110, 5), 0b1_0110);
         assert_eq!(low_bits(u64::MAX, MAX_BITS), u32::MAX >> 2);
-        assert_eq!(without_highest_bit(0b1_0110), 0b110);
-        assert_eq!(without_highest_bit(1), 0);
         let starts = [1, 2, 5, 6, 10, 11].map(|buckets| start(buckets, 1));
         assert_eq!(starts, [1, 2, 3, 4, 4, 5]);
         assert_eq!((start(6, 2), start(u32::MAX, 1)), (5, MAX_BITS));

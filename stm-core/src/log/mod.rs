@@ -17,9 +17,7 @@ use std::time::Instant;
 pub(crate) use commutes::{Commutes, Function};
 pub(crate) use hooks::{DueHooks, Hooks};
 pub(crate) use read_set::{Read, ReadSet};
-#[cfg(all(feature = "history", not(any(loom, shuttle))))]
-pub(crate) use write_set::Commuted;
-pub(crate) use write_set::{NONE, Write, WriteSet};
+pub(crate) use write_set::{Commuted, NONE, Write, WriteSet};
 
 use crate::block::Pinned;
 use crate::boxed::Unpublished;

@@ -55,14 +55,17 @@ pub(crate) struct Write {
     pub(crate) read_at: u32,
     /// A `Ref` to the pending value was given (L2).
     ref_given: bool,
-    /// Made for functions to be applied, by `seal`.
     pub(crate) commuted: Commuted,
 }
 
-/// Whether a pending value comes from functions that the commit applies (see [`super::commutes`]).
+/// Whether a pending value depends on the newest one, which the commit alone knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Commuted {
     No,
+    /// What is pending is to be added to the newest value. The variable is a word.
+    Summand,
+    /// It comes from functions that the commit applies (see [`super::commutes`]).
+    ///
     /// The pending value is still to be made, from the newest.
     Due,
     /// Some function has been applied.
@@ -116,7 +119,7 @@ pub(crate) struct WriteSet {
     filter: u64,
     floor: usize,
     shadowed: usize,
-    /// Some entry is, or was, boxed: there is something to retire, or to drop.
+    /// Some entry is, or was, boxed or a summand: there may be something to retire, or to drop, and to publish is not only to store.
     boxed: bool,
     /// See [`WriteSet::is_untidy`].
     untidy: bool,
@@ -174,6 +177,13 @@ impl WriteSet {
         &self.entries[at].pending
     }
 
+    /// What is to be added to the newest value by this entry, if that is all that it does.
+    #[inline]
+    pub(crate) fn summand(&self, at: usize) -> Option<u64> {
+        let write = &self.entries[at];
+        (write.commuted == Commuted::Summand).then(|| write.pending.plain_bits())
+    }
+
     /// From now on the value of this entry must not change (L2).
     pub(crate) fn note_ref(&mut self, at: usize) {
         self.entries[at].ref_given = true;
@@ -205,12 +215,33 @@ impl WriteSet {
         self.push(Write::alone(block, pending, last_read));
     }
 
+    /// As [`WriteSet::stage_first`], of what is to be added to the newest value.
+    #[inline(always)]
+    pub(crate) fn stage_first_summand(&mut self, block: Pinned, summand: u64) {
+        self.boxed = true;
+        self.push(Write {
+            commuted: Commuted::Summand,
+            ..Write::alone(block, Pending::bits(summand), NONE)
+        });
+    }
+
     /// Makes `pending` the pending value of `block`, which may have an entry.
     pub(crate) fn stage_again(&mut self, block: Pinned, pending: Pending, last_read: u32) {
-        let Some(at) = self.find(block) else {
-            return self.stage_first(block, pending, last_read);
-        };
+        match self.find(block) {
+            Some(at) => self.restage(at, pending, Commuted::No),
+            None => self.stage_first(block, pending, last_read),
+        }
+    }
+
+    /// Gives an entry that is a summand another one.
+    pub(crate) fn change_summand(&mut self, at: usize, summand: u64) {
+        self.restage(at, Pending::bits(summand), Commuted::Summand);
+    }
+
+    /// Something else becomes pending for the variable of an entry, in its place or over it (L2).
+    fn restage(&mut self, at: usize, pending: Pending, commuted: Commuted) {
         if self.changeable(at) {
+            self.entries[at].commuted = commuted;
             let old = std::mem::replace(&mut self.entries[at].pending, pending);
             self.bury(old);
         } else {
@@ -218,6 +249,7 @@ impl WriteSet {
             self.untidy = true;
             self.push(Write {
                 pending,
+                commuted,
                 shadows: at as u32,
                 ref_given: false,
                 ..self.entries[at]
@@ -299,7 +331,7 @@ impl WriteSet {
     pub(crate) fn apply_commute(&mut self, at: usize, function: &dyn Function, newest: Seen<'_>) {
         let before = self.entries[at].pending;
         let made = match self.entries[at].commuted {
-            Commuted::No => return,
+            Commuted::No | Commuted::Summand => return,
             Commuted::Due => function.apply(newest),
             Commuted::Begun => function.apply(Seen::pending(&before)),
         };

@@ -283,6 +283,10 @@ pub(crate) fn publishes(write: &Write, replaced: Word, word: Word) {
         with_open(|open| open.writes.push(published));
     };
     match fields_of_record(write) {
+        // The value was stored a moment ago.
+        None if write.commuted == Commuted::Summand => {
+            note(Field::VALUE, Seen::Bits(block.own_bits(Field::VALUE)));
+        }
         None => note(Field::VALUE, Seen::pending(&write.pending)),
         Some(fields) => fields.for_each(|field| note(field, Seen::Bits(block.own_bits(field)))),
     }

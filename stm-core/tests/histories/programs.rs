@@ -98,6 +98,13 @@ impl Var {
         }
     }
 
+    fn add(&self, tx: &mut Tx<'_>, k: u64) -> Stm<()> {
+        match self {
+            Inline(x) => x.add(tx, k),
+            Boxed(_) | Word { .. } => self.modify(tx, k),
+        }
+    }
+
     fn replace(&self, tx: &mut Tx<'_>, n: u64) -> Stm<u64> {
         match self {
             Inline(x) => x.replace(tx, n),
@@ -331,7 +338,7 @@ impl Body<'_> {
     fn step(&self, tx: &mut Tx<'_>, rng: &mut Rng, depth: usize) -> Stm<()> {
         let var = &self.vars[rng.below(self.vars.len())];
         let k = rng.next();
-        match rng.below(if depth > 0 { 14 } else { 10 }) {
+        match rng.below(if depth > 0 { 15 } else { 11 }) {
             0..=3 => {
                 var.read(tx)?;
             }
@@ -342,7 +349,8 @@ impl Body<'_> {
                 var.glance(tx);
                 var.replace(tx, k)?;
             }
-            10 | 11 => {
+            10 => var.add(tx, k)?,
+            11 | 12 => {
                 let (mut left, mut right) = (rng.clone(), rng.clone());
                 let gives_way = rng.below(2) == 0;
                 let waits = rng.below(16) == 0;

@@ -127,6 +127,12 @@ impl<T: Value> Var<T> {
     }
 }
 
+impl Var<u64> {
+    pub fn add(self, tx: &mut Tx<'_>, n: u64) -> Stm<()> {
+        self.0.add(tx, n)
+    }
+}
+
 /// Two variables; the first has the lower address. Commits lock in this order, and an execution can be replayed only if
 /// the order stays.
 pub fn pair<A: Value, B: Value>() -> (Var<A>, Var<B>) {
