@@ -10,7 +10,7 @@
 //! with buckets that come into being when their parents split and are sought through their parents, as in split-ordered lists
 //! (Shalev and Shavit, "Split-Ordered Lists: Extensible Lock-Free Hash Tables", JACM 2006, doi:10.1145/1147954.1147958). A
 //! split writes two buckets. The directory above them is no part of the transactional state, so that it grows without a
-//! conflict (`tmap/directory.rs`). The size is kept in as many variables as there are threads, up to sixteen (`tally.rs`).
+//! conflict (`tmap/directory.rs`). The size is kept in as many variables as there are threads, up to sixteen, which are added to without being read (`tally.rs`).
 //!
 //! Within a bucket, keys are kept *apart*, each with a variable of its own that holds its value, or nothing once it was
 //! removed; or *together*: in the bucket's own node, or, where keys and values are machine words, *filed* in a record of the
@@ -52,19 +52,16 @@
 //! |---|---|---|---|
 //! | `get`, `get_ref`, `contains_key` | 3 variables read; nothing allocated, no reference count touched | 2 variables read, likewise | 1 variable read and 1 record, at two places, or at one if the key is absent; likewise |
 //! | `insert` over a key, `update_or_insert_with` likewise | the same, 1 value written | the same, 1 bucket of up to 13 pairs copied and written | the same, 1 word written |
-//! | `remove`; `insert` of a key that was removed lately | the same, 1 value and 1 cell of the size written | the same, 1 bucket and 1 cell of the size written | the same, 2 words (to insert: 4) and 1 cell of the size written |
-//! | `insert` of a new key | 2 variables read, 1 bucket and 2 cells written; a split in one of 3 cases: 1 or 2 buckets more | likewise with 1 cell; a split in one of 9 | 1 variable and 1 record read, 4 words and 1 cell written; a split in one of 9 cases writes two records |
+//! | `remove`; `insert` of a key that was removed lately | the same, 1 value and 1 cell of the size written | the same, 1 bucket and 1 cell of the size written | the same, 1 word (to insert: 3) and 1 cell of the size written |
+//! | `insert` of a new key | 2 variables read, 1 bucket and 2 cells written; a split in one of 3 cases: 1 or 2 buckets more | likewise with 1 cell; a split in one of 9 | 1 variable and 1 record read, 3 words and 1 cell written; a split in one of 9 cases writes two records |
 //! | `len`, `is_empty` | 17 variables read | the same | the same |
 //! | `for_each`, `to_vec`, `keys`, `values`, `retain` | every bucket and value read; `retain` writes the buckets that it changes | every bucket read, likewise | every record read, likewise |
 //! | `clear` | 1 variable written; what was in it is dropped when nobody sees it any more | the same | the same |
 //!
-//! Where keys are apart, a look-up looks at two places of the directory, and one in 500 reads a bucket that is not its key's; in
-//! nodes, at one and a half, and one in 1000. Where buckets are filed, one look-up in four to nine looks at a second
-//! record, depending on how near the number of buckets is to a power of two: 28 % of them do among 100 000 keys, 16 % on
-//! average over all sizes from 20 000 to 320 000. In nearly half of these cases the other record is a bucket of other keys, whose
-//! writers are in the way then; but a transaction that was thrown away before begins its look-ups where they meet no bucket but
-//! their own. (Counted in a simulation with random hashes.) A bucket that was filed and is apart now costs
-//! a look at its record besides, and whoever adds a key to it writes that, too.
+//! A look-up finds its bucket by bits of the directory, which are no part of the transactional state. At the most one look-up in
+//! fifty reads a bucket of other keys first, so that their writers are in its way (counted from 3000 to 80 000 keys; it depends
+//! on how near the number of buckets is to a power of two); none does in a transaction that was thrown away before. A bucket that
+//! was filed and is apart now costs a look at its record besides, and whoever adds a key to it writes that, too.
 //!
 //! Keys whose 64-bit hashes are equal share a bucket, whose operations then take time in proportion to their number. The
 //! default hasher has a secret key, so that nobody can choose such keys.
@@ -85,7 +82,7 @@
 //! away before takes the keys of its bucket apart first, so those who meet there over different keys do so once.
 //!
 //! `len`, `is_empty` and iteration conflict with what changes their result, and in [`snapshot`](stm_core::snapshot) with
-//! nothing. More than sixteen threads that insert and remove share cells of the size.
+//! nothing. Who inserts and who removes do not conflict over the size.
 //!
 //! # Memory
 //!

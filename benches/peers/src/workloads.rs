@@ -103,7 +103,7 @@ transaction clones what it reads, where a lock swaps pointers in place.",
     Workload {
         name: "counter",
         about: "one hot variable, modified and commuted",
-        text: "Everybody adds to the same variable: the case against transactions. `commute` adds at the commit without a read; it costs a closure in a box, and pays \
+        text: "Everybody adds to the same variable: the case against transactions. `commute` and `add` act at the commit, without a read; the former costs a closure in a box, and pays \
 where the alternative is to run a long body again.",
         cases: counter_cases,
     },
@@ -359,7 +359,7 @@ fn scan_cases() -> Vec<Case<'static>> {
 }
 
 fn counter_cases() -> Vec<Case<'static>> {
-    use counter::{Commute, Modify, OnEngine};
+    use counter::{Added, Commute, Modify, OnEngine};
     let cases = counter::CASES.iter().map(|&(name, threads)| {
         let mut contenders = engines!(E => {
             counter::contender::<OnEngine<E, Modify>>(E::NAME, threads)
@@ -370,6 +370,9 @@ fn counter_cases() -> Vec<Case<'static>> {
                 counter::contender::<OnEngine<E, Commute>>(name, threads)
             })
         }));
+        let name = format!("{}, add", StmCore::NAME);
+        let added = counter::contender::<Added>(&name, threads);
+        contenders.push(added.on(Side::Ours));
         contenders.extend([
             counter::contender::<Locked<i64>>("std Mutex", threads),
             counter::contender::<Atomic>("AtomicI64", threads),

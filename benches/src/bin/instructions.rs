@@ -36,7 +36,7 @@ const MARGIN: f64 = 0.02;
 /// A name and what it does, `rounds` times.
 type Operation = (&'static str, fn(u64));
 
-const OPERATIONS: [Operation; 16] = [
+const OPERATIONS: [Operation; 17] = [
     ("empty transaction", |rounds| {
         for _ in 0..rounds {
             atomically(|_| Ok(()));
@@ -149,6 +149,12 @@ const OPERATIONS: [Operation; 16] = [
         let x = TVar::new(0_i64);
         for _ in 0..rounds {
             atomically(|tx| x.commute(tx, |n| n + 1));
+        }
+    }),
+    ("add", |rounds| {
+        let x = TVar::new(0_i64);
+        for _ in 0..rounds {
+            atomically(|tx| x.add(tx, 1));
         }
     }),
 ];

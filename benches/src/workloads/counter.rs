@@ -6,6 +6,8 @@
 
 use std::marker::PhantomData;
 
+use stm_core::{TVar, atomically};
+
 use crate::engine::{Engine, Reads, Writes};
 use crate::measure::interleave::{Contender, Metric, Turn, Unit};
 use crate::measure::threads::{self, Amount, Ran};
@@ -51,6 +53,23 @@ impl Way for Commute {
     #[inline]
     fn add<E: Engine>(counter: &E::Var<i64>) {
         E::atomically(|tx| E::commute(tx, counter, |n| n + 1));
+    }
+}
+
+/// A variable of ours that is added to: the one function for which the engine needs neither a read nor a closure.
+#[derive(Debug)]
+pub struct Added(TVar<i64>);
+
+impl Counter for Added {
+    fn new() -> Self {
+        Self(TVar::new(0))
+    }
+    #[inline]
+    fn add(&self) {
+        atomically(|tx| self.0.add(tx, 1));
+    }
+    fn value(&self) -> i64 {
+        self.0.load()
     }
 }
 
@@ -126,7 +145,8 @@ mod tests {
             for (name, threads) in CASES {
                 let modify = turn::<OnEngine<StmCore, Modify>>(threads);
                 let commute = turn::<OnEngine<StmCore, Commute>>(threads);
-                assert_eq!((modify, commute), (Ok(()), Ok(())), "{name}");
+                let add = turn::<Added>(threads);
+                assert_eq!((modify, commute, add), (Ok(()), Ok(()), Ok(())), "{name}");
             }
         });
     }

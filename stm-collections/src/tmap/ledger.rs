@@ -5,7 +5,7 @@
 //! Pairs that lie together in a bucket's node are three dependent misses of the cache away: the place in the directory, the variable,
 //! the node, and then perhaps another line for the key. And each write copies the whole bucket. Where key and value are machine words, none
 //! of that need be. The buckets of 64 neighbouring numbers are a [`TRecords`], which lies where the directory says, and a
-//! write stores one to four words. What a bucket holds is told by a byte for each key, of its hash, all of them in the same line
+//! write stores one to three words. What a bucket holds is told by a byte for each key, of its hash, all of them in the same line
 //! as the lock: a look-up reads that line and the line of its pair; who finds a key absent has read the former alone. The bytes are those of
 //! F14 and of Swiss tables (Bronson and Shi, "Open-sourcing F14 for faster, more memory-efficient hash tables", Meta 2019).
 //!

@@ -147,7 +147,7 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
         } else {
             MAX_BITS
         };
-        let mut number = self.directory.longest_used(low_bits(hash, start));
+        let mut number = self.first_look(hash, start);
         loop {
             let Some((depth, house)) = self.look_at(tx, number)? else {
                 number = self.directory.shorter_used(number);
@@ -163,6 +163,12 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
             }
             number = covering;
         }
+    }
+
+    /// The number at which a look-up for `hash` begins that starts at this depth.
+    #[inline(always)]
+    pub(super) fn first_look(&self, hash: u64, start: u32) -> u32 {
+        self.directory.longest_used(low_bits(hash, start))
     }
 
     /// The bucket of a number and its depth, if it is born.

@@ -402,3 +402,29 @@ fn what_is_large_or_owns_something_stays_apart() {
     let bytes = size_of::<bucket::Bucket<bucket::Loose<[u64; 100], [u64; 100]>>>();
     assert!(bytes <= 96, "{bytes}");
 }
+
+/// Of this many look-ups, how many begin at a bucket that is not their key's, and read another one therefore.
+fn detours(map: &TMap<u64, u64>, keys: u64) -> usize {
+    snapshot(|s| {
+        let table = root(map).read_ref(s)?;
+        let mut detours = 0;
+        for key in 0..keys {
+            let hash = mix(map.inner.hasher.hash_one(key));
+            let home = table.home(s, hash)?;
+            detours += usize::from(home.number != table.first_look(hash, table.start()));
+        }
+        Ok(detours)
+    })
+}
+
+#[test]
+fn hardly_any_look_up_reads_a_bucket_of_other_keys() {
+    let map = TMap::new();
+    let mut filled = 0;
+    for size in [3_000, 8_000, 14_000, 25_000, 45_000, 80_000] {
+        (filled..size).for_each(|key| put(&map, key));
+        filled = size;
+        let detours = detours(&map, size) as u64;
+        assert!(detours * 25 <= size, "{detours} for {size} keys");
+    }
+}
