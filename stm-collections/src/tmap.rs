@@ -58,10 +58,10 @@
 //! | `for_each`, `to_vec`, `keys`, `values`, `retain` | every bucket and value read; `retain` writes the buckets that it changes | every bucket read, likewise | every record read, likewise |
 //! | `clear` | 1 variable written; what was in it is dropped when nobody sees it any more | the same | the same |
 //!
-//! A look-up finds its bucket by bits of the directory, which are no part of the transactional state. At the most one look-up in
-//! fifty reads a bucket of other keys first, so that their writers are in its way (counted from 3000 to 80 000 keys; it depends
-//! on how near the number of buckets is to a power of two); none does in a transaction that was thrown away before. A bucket that
-//! was filed and is apart now costs a look at its record besides, and whoever adds a key to it writes that, too.
+//! A look-up finds its bucket by bits of the directory, which are no part of the transactional state. Few look-ups read a bucket of
+//! other keys first, so that their writers are in their way: one in thirty among 6000 keys, which is where keys begin to be put
+//! together, less than one in a hundred from 25 000 on, and hardly any in a transaction that was thrown away before. A
+//! bucket that was filed and is apart now costs a look at its record besides, and whoever adds a key to it writes that, too.
 //!
 //! Keys whose 64-bit hashes are equal share a bucket, whose operations then take time in proportion to their number. The
 //! default hasher has a secret key, so that nobody can choose such keys.

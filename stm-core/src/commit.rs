@@ -625,6 +625,7 @@ fn publish(writes: &[Write], version: Time, boxed: bool) {
 #[inline(always)]
 fn publish_word(write: &Write, replaced: Word, version: Time) {
     let block = write.block;
+    debug_assert!(write.commuted != Commuted::Summand, "as `has_boxed` says");
     block.store_bits(Field::VALUE, write.pending.plain_bits());
     let word = replaced.successor(version);
     record::publishes(write, replaced, word);

@@ -34,6 +34,7 @@
 //! Clock and words are loaded `SeqCst`: two floating readers must agree on the order of two independent writers.
 
 use crate::block::{Field, FormHint, Look, Pinned, Seen};
+use crate::boxed::Pending;
 use crate::cause::{Cause, Control};
 use crate::clock::clock;
 use crate::contention::{Limit, Patience, Waiting};
@@ -275,11 +276,13 @@ impl<'t> Tx<'t> {
         Ok(Seen::pending(&made))
     }
 
-    /// A read of what is to be added to. If it still holds at commit, this is the sum that is published.
+    /// A read of what is to be added to: from now on, a value is pending for it.
     #[cold]
     fn see_after_summand(&mut self, block: Pinned, summand: u64) -> Result<Seen<'t>, Control> {
         let published = self.see_published(block, Field::VALUE)?.bits();
-        Ok(Seen::Bits(published.wrapping_add(summand)))
+        let sum = published.wrapping_add(summand);
+        self.stage(block, Pending::bits(sum))?;
+        Ok(Seen::Bits(sum))
     }
 
     fn see_published(&mut self, block: Pinned, field: Field) -> Result<Seen<'t>, Control> {

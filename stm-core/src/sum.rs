@@ -3,9 +3,8 @@
 //! # The problem, and the idea
 //!
 //! Counts, sizes and sums are added to by everybody and looked at by few. `modify` reads, so two who add conflict; `commute` does not, but it
-//! takes any function, and so a box and the long way through the commit. Addition of words is the one function that cannot fail, needs nothing
-//! but a word, and of which two make one. So it is a kind of pending write: what is pending is to be added to what is there when the
-//! commit stores it.
+//! takes any function, and so a box and the long way through the commit. Addition of words cannot fail, needs nothing but a word, and two of them
+//! make one. So it is a kind of pending write: what is pending is to be added to what is there when the commit stores it.
 //!
 //! Ancestor: the escrow method (O'Neil, "The escrow transactional method", ACM TODS 11(4), 1986, doi:10.1145/7239.7265), of
 //! which this is the part without bounds.
@@ -20,8 +19,8 @@ macro_rules! sums {
             /// Adds to the value at commit, whatever it is by then. Wraps around at the ends of the type.
             ///
             /// Not a read: two transactions that add to the same variable do not conflict, and the one that commits second has added to
-            /// what the first one made. If the transaction reads the variable after all, before or after, it conflicts like any
-            /// other reader; a later write discards what was added. It costs about as much as a write.
+            /// what the first one made. If the transaction reads the variable after all, before or after, or leaves
+            /// functions to it by [`TVar::commute`], this is an ordinary read and write; a later write discards it. It costs about as much as a write.
             ///
             /// Source: O'Neil, "The escrow transactional method", ACM TODS 11(4), 1986, doi:10.1145/7239.7265; see also
             /// [`TVar::commute`], for all other functions.

@@ -5,7 +5,8 @@
 mod common;
 
 use common::fire::{elsewhere, under_fire};
-use common::{on_threads, watched, watched_alone};
+use common::{on_threads, wait_until, watched, watched_alone};
+use stm_core::diagnostics::registered_waits;
 use stm_core::{
     Abort, Decision, Stm, TVar, abort, atomically, check, retry, snapshot, try_atomically,
 };
@@ -148,15 +149,38 @@ fn who_reads_conflicts_with_who_adds() {
 
 #[test]
 fn a_sum_that_grows_wakes_who_waits_for_it() {
-    watched("sums_wake", || {
+    watched_alone("sums_wake", || {
         let x = TVar::new(0_u64);
-        on_threads(3, |id| {
+        on_threads(2, |id| {
             if id == 0 {
-                atomically(|tx| check(x.read(tx)? == 200));
+                atomically(|tx| check(x.read(tx)? == 3));
             } else {
-                (0..100).for_each(|_| atomically(|tx| x.add(tx, 1)));
+                for _ in 0..3 {
+                    wait_until(|| registered_waits() == 1);
+                    atomically(|tx| x.add(tx, 1));
+                }
             }
         });
+    });
+}
+
+#[test]
+fn a_ref_to_a_sum_does_not_change() {
+    watched("sums_ref", || {
+        let x = TVar::new(1_i64);
+        let seen = atomically(|tx| {
+            x.add(tx, 1)?;
+            let at_first = x.read_ref(tx)?;
+            let inner: Result<(), _> = tx.nested(|tx| {
+                x.add(tx, 10)?;
+                assert_eq!(*x.read_ref(tx)?, 12);
+                abort("inner")
+            })?;
+            assert_eq!(inner, Err("inner"));
+            x.add(tx, 100)?;
+            Ok((*at_first, *x.read_ref(tx)?))
+        });
+        assert_eq!((seen, x.load()), ((2, 102), 102));
     });
 }
 

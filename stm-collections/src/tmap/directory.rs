@@ -28,7 +28,7 @@
 //! ```
 //!
 //! The bits are there because look-ups try numbers that may not have come to anything. Places and records are in lines of the cache that
-//! nobody else looks at; the bits of 512 numbers are in one.
+//! nobody else looks at; the bits of some 512 numbers are in one.
 //!
 //! # Invariants
 //!

@@ -140,8 +140,8 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
     /// Where it starts is a hint: too deep costs looks at bits, not deep enough a read of a wrong bucket.
     #[inline(always)]
     pub(super) fn home<X: ReadTx>(&self, tx: &mut X, hash: u64) -> Stm<Home<'_, X, R>> {
-        // Who was thrown away before shall rest on no other bucket than its own: from the greatest number of all, the first that is
-        // born is that one, and what is looked at before was never written.
+        // Who was thrown away before shall rest on no other bucket than its own, if it can: from the greatest number of all, the first
+        // that is born is that one, and hardly any other number has been used.
         let start = if tx.attempt() == 1 {
             self.start()
         } else {
@@ -153,7 +153,9 @@ impl<R: Default + Send + Sync + 'static> Table<R> {
                 number = self.directory.shorter_used(number);
                 continue;
             };
-            let covering = low_bits(hash, u32::from(depth)); // born, by H1, and found, by D2
+            // Perhaps not born, but nearer: of a bucket of this depth all n + 2^j are (H1), whose bits can be seen by whoever has seen its
+            // depth (D4), and one of them is on the way down from here. So each round goes on from a later one.
+            let covering = low_bits(hash, u32::from(depth));
             if covering == number {
                 return Ok(Home {
                     number,

@@ -404,7 +404,7 @@ fn what_is_large_or_owns_something_stays_apart() {
 }
 
 /// Of this many look-ups, how many begin at a bucket that is not their key's, and read another one therefore.
-fn detours(map: &TMap<u64, u64>, keys: u64) -> usize {
+fn detours<S: BuildHasher>(map: &TMap<u64, u64, S>, keys: u64) -> usize {
     snapshot(|s| {
         let table = root(map).read_ref(s)?;
         let mut detours = 0;
@@ -419,12 +419,14 @@ fn detours(map: &TMap<u64, u64>, keys: u64) -> usize {
 
 #[test]
 fn hardly_any_look_up_reads_a_bucket_of_other_keys() {
-    let map = TMap::new();
+    // The same hashes in every run, so that the bound is that of the documentation.
+    let map = TMap::with_hasher(BuildHasherDefault::<DefaultHasher>::default());
     let mut filled = 0;
-    for size in [3_000, 8_000, 14_000, 25_000, 45_000, 80_000] {
+    for size in [3_000, 6_000, 14_000, 25_000, 51_000, 80_000] {
         (filled..size).for_each(|key| put(&map, key));
         filled = size;
         let detours = detours(&map, size) as u64;
-        assert!(detours * 25 <= size, "{detours} for {size} keys");
+        let one_in = if size < 25_000 { 30 } else { 100 };
+        assert!(detours * one_in <= size, "{detours} for {size} keys");
     }
 }

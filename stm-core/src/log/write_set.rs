@@ -55,6 +55,7 @@ pub(crate) struct Write {
     pub(crate) read_at: u32,
     /// A `Ref` to the pending value was given (L2).
     ref_given: bool,
+    /// What becomes of the pending value.
     pub(crate) commuted: Commuted,
 }
 
@@ -64,11 +65,9 @@ pub(crate) enum Commuted {
     No,
     /// What is pending is to be added to the newest value. The variable is a word.
     Summand,
-    /// It comes from functions that the commit applies (see [`super::commutes`]).
-    ///
-    /// The pending value is still to be made, from the newest.
+    /// It is still to be made from the newest value, by functions that the commit applies (see [`super::commutes`]).
     Due,
-    /// Some function has been applied.
+    /// The first of these functions has made it.
     Begun,
 }
 

@@ -57,9 +57,14 @@ struct Seen {
 fn random_programs_are_opaque() {
     let first = seed();
     let before = stats();
+    let conversions = || stats().conversions - before.conversions;
     let mut seen = Seen::default();
-    // Each batch has a watchdog of its own: all of them together may take a while on a loaded machine.
-    for batch in (first..first + PROGRAMS).step_by(BATCH) {
+    let mut programs = 0;
+    // What they meet is a matter of chance, and of how many processors they have: if it was little, some more are run. Each batch has
+    // a watchdog of its own: all of them together may take a while on a loaded machine.
+    while programs < PROGRAMS || programs < 4 * PROGRAMS && conversions() <= 10 {
+        let batch = first + programs;
+        programs += BATCH as u64;
         let (tell, told) = mpsc::channel();
         watched_alone("random_programs_are_opaque", move || {
             for seed in batch..batch + BATCH as u64 {
@@ -78,11 +83,11 @@ fn random_programs_are_opaque() {
         outcomes,
         called,
     } = seen;
-    eprintln!("{PROGRAMS} programs: {sum:?}");
+    eprintln!("{programs} programs: {sum:?}");
     // The programs do what they are for: they fail in all ways, and commit all the same.
     let often = [sum.committed, sum.conflicts, sum.retried, sum.failed];
     assert!(often.iter().all(|&n| n > 100), "{sum:?}");
-    let conversions = stats().conversions - before.conversions;
+    let conversions = conversions();
     assert!(conversions > 10, "{conversions} went on as a snapshot");
     for outcome in [
         Outcome::RolledBack,
