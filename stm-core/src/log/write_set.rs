@@ -450,6 +450,7 @@ impl WriteSet {
         &mut self.entries
     }
 
+    /// Whether some entry may be boxed, or a summand.
     #[inline(always)]
     pub(crate) const fn has_boxed(&self) -> bool {
         self.boxed
@@ -473,7 +474,7 @@ impl WriteSet {
         self.untidy = true;
     }
 
-    /// Whether nothing is left that user code must drop.
+    /// Whether surely nothing is left that user code must drop.
     pub(super) const fn owns_nothing(&self) -> bool {
         self.undone.is_empty() && (self.entries.is_empty() || !self.boxed)
     }
