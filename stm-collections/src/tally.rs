@@ -57,6 +57,7 @@ impl Tally {
     }
 
     /// Adds `n`, which may be negative.
+    #[inline]
     pub(crate) fn add(&self, tx: &mut Tx<'_>, n: i64) -> Stm<()> {
         self.cell(number_of_this_thread() % CELLS).add(tx, n)
     }

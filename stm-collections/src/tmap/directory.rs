@@ -270,6 +270,17 @@ impl<T: Default + Send + Sync + 'static> Directory<T> {
     /// to 0. What is between was never written, as far as this thread can know (D4).
     #[inline(always)]
     pub(super) fn longest_used(&self, mut number: u32) -> u32 {
+        // A tree at a time, for the way into it is longer than that to the next number.
+        if ((1 << 10)..(1 << 20)).contains(&number)
+            && let Some(tree) = self.to_20.get()
+        {
+            while number >= (1 << 10) {
+                if tree.is_used(number) {
+                    return number;
+                }
+                number = without_highest_bit(number);
+            }
+        }
         while !self.is_used(number) {
             number = without_highest_bit(number);
         }

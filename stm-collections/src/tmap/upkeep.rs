@@ -144,7 +144,8 @@ fn one_out_of(n: usize) -> bool {
     }
     let state = STATE.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
     STATE.set(state);
-    mix(state).is_multiple_of(n as u64)
+    // The high word of the product is evenly spread over 0..n, and takes no division.
+    (u128::from(mix(state)) * n as u128) >> u64::BITS == 0
 }
 
 #[cfg(test)]
