@@ -370,8 +370,8 @@ fn counter_cases() -> Vec<Case<'static>> {
                 counter::contender::<OnEngine<E, Commute>>(name, threads)
             })
         }));
-        let name = format!("{}, add", StmCore::NAME);
-        let added = counter::contender::<Added>(&name, threads);
+        let added = format!("{}, add", StmCore::NAME);
+        let added = counter::contender::<Added>(&added, threads);
         contenders.push(added.on(Side::Ours));
         contenders.extend([
             counter::contender::<Locked<i64>>("std Mutex", threads),
