@@ -88,8 +88,8 @@
 //!
 //! A record is 256 bytes and has nine keys on average, and for each record that has keys there is almost one that has none yet,
 //! for they are made 64 at a time: some 53 bytes a key. With the directory, and with what the map has left behind on the heap
-//! while it grew, a process grows by 67 bytes for each of 100 000 keys that are machine words like their values, by 40
-//! where they are as large, but not words, and lie in nodes, and by 246 where they are apart (ten maps of eight-byte keys and values,
+//! while it grew, a process grows by 66 bytes for each of 100 000 keys that are machine words like their values, by 40
+//! where they are as large, but not words, and lie in nodes, and by 248 where they are apart (ten maps of eight-byte keys and values,
 //! as `cargo run --release --manifest-path benches/peers/Cargo.toml -- memory` fills them).
 //!
 //! What was removed where keys are apart leaves a tombstone, key included, for the case that it comes back. An insertion drops the
@@ -144,7 +144,7 @@ use view::{Seen, View};
 /// Removing a value gives it back. Its key may stay for a while, for the case that it is inserted again, and goes when most of
 /// the map's keys are such, when a new key needs the room, or when a large map becomes empty. What leads to the keys goes
 /// only then: a map that shrinks but is never empty keeps the buckets that it had at most. Of 100 000 keys and values of eight
-/// bytes, a pair takes about 67 bytes if both are machine words, 40 if they are other plain types, and 246 if they own something.
+/// bytes, a pair takes about 66 bytes if both are machine words, 40 if they are other plain types, and 248 if they own something.
 ///
 /// # Examples
 ///
